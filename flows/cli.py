@@ -1,0 +1,266 @@
+"""The `tamis` command.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused by a check, 130 interrupted.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from transforms.config import Config, from_toml
+from transforms.errors import ConfigError, CurationError, RefusedError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+# pandas, pyarrow and Prefect are imported in the commands that use them: `tamis --help` answers at once.
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Raw web text in; a curated, versioned Parquet dataset out.",
+)
+out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+
+Curated = Annotated[Path, typer.Option("--curated", metavar="DIR", help="The dataset.")]
+
+
+@app.command()
+def run(
+    raw: Annotated[Path, typer.Argument(help="Folder of raw .txt, .jsonl (.gz, .zst) and .parquet files.")] = Path(
+        "raw"
+    ),
+    curated: Annotated[Path, typer.Argument(help="The dataset: made, or continued.")] = Path("curated"),
+    config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Configuration.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read at most N new records.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Read what is new in RAW and publish the next version of CURATED."""
+    from dataclasses import asdict
+
+    settings = asdict(_config(config))
+    if not raw.is_dir():
+        raise ConfigError(f"RAW {raw} is {'not a folder' if raw.exists() else 'missing'}")
+    if curated.exists() and not curated.is_dir():
+        raise ConfigError(f"CURATED {curated} is not a folder")
+    with _Progress(quiet=as_json) as progress:
+        summary = _run_flow(
+            progress,
+            {
+                "raw": str(raw),
+                "curated": str(curated),
+                "config": settings,
+                "workers": workers,
+                "limit": limit,
+            },
+        )
+    if as_json:
+        print(json.dumps(summary, ensure_ascii=False))
+    else:
+        _print_summary(summary)
+
+
+def _run_flow(progress: "_Progress", parameters: dict[str, Any]) -> dict[str, Any]:
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are ours to say, in one line
+    progress.tell("start Prefect", 0, 1)
+    from flows.curate import check_raw, curate, listeners
+    from flows.engines import prefect_server
+
+    check_raw(Path(parameters["raw"]))
+    with prefect_server():
+        progress.tell("start Prefect", 1, 1)
+        listeners.append(progress.tell)
+        try:
+            summary: dict[str, Any] = curate(**parameters)
+        finally:
+            listeners.remove(progress.tell)
+    return summary
+
+
+@app.command()
+def verify(
+    curated: Annotated[Path, typer.Argument(metavar="[DIR]", help="The dataset.")] = Path("curated"),
+) -> None:
+    """Re-check hashes, schema, counts and every restoration."""
+    from flows import publish
+
+    checked = publish.verify(curated)
+    out.print(f"{curated}: {checked['files']} files whole, {checked['documents']} originals restored and proven")
+
+
+@app.command()
+def restore(document: Annotated[str, typer.Argument(metavar="ID")], curated: Curated = Path("curated")) -> None:
+    """Write a document's original to standard output, as it was, in UTF-8."""
+    import hashlib
+
+    from flows import publish
+    from transforms import spans
+
+    _, row, entries = publish.find(curated, document)
+    original = spans.restore(row["text"], entries).encode()
+    if hashlib.sha256(original).hexdigest() != row["original_sha256"]:
+        raise RefusedError(f"document {document} does not restore to its original: `tamis verify` says which file")
+    sys.stdout.buffer.write(original)
+    sys.stdout.buffer.flush()
+
+
+@app.command()
+def explain(
+    what: Annotated[str, typer.Argument(metavar="FILE|ID", help="A raw file, or the id of a document.")],
+    curated: Curated = Path("curated"),
+    config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Configuration, for a file.")] = None,
+) -> None:
+    """Show a document with each removed span in place: reason, rule and confidence."""
+    from flows import explain as explained
+
+    documents = (
+        explained.explain_file(Path(what), _config(config), curated)
+        if os.path.exists(what)
+        else [explained.explain_document(what, curated)]
+    )
+    for document in documents:
+        out.print(explained.render(document), soft_wrap=True)
+
+
+def _config(path: Path | None) -> Config:
+    if path is None:
+        return Config()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config {path} can't be read: {error}") from None
+    try:
+        return from_toml(text)
+    except ConfigError as error:
+        raise ConfigError(f"config {path}: {error}") from None
+
+
+class _Progress:
+    """A line a stage; a bar where a person watches."""
+
+    def __init__(self, quiet: bool) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        self.bars = Progress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<14}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=err,
+            disable=quiet or not err.is_terminal,
+        )
+        self.quiet = quiet
+        self.stages: dict[str, Any] = {}
+
+    def __enter__(self) -> "_Progress":
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def tell(self, stage: str, done: int, steps: int) -> None:
+        if not self.bars.disable:
+            if stage not in self.stages:
+                self.stages[stage] = self.bars.add_task(stage, total=steps)
+            self.bars.update(self.stages[stage], completed=done, total=steps)
+        elif not self.quiet and done == steps:
+            err.print(f"{stage}: {done} of {steps}")
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    if not summary["published"]:
+        out.print(f"Nothing new: {summary['version'] or 'no version'} in {summary['curated']} stands.")
+    else:
+        out.print(_summary_table(summary))
+        read, kept, rejected = summary["records"], summary["documents"], summary["rejected"]
+        known = f", {summary['known']:,} known" if summary["known"] else ""
+        out.print(f"{read:,} records read = {kept:,} kept + {rejected:,} rejected{known}")
+        total = summary["total"]
+        out.print(
+            f"Version {summary['version']} in {summary['curated']}: {total['documents']:,} documents, "
+            f"{total['rejected']:,} rejected ({summary['seconds']:.1f} s)"
+        )
+    if summary["earlier_documents"]:
+        out.print(
+            f"{summary['earlier_documents']:,} earlier documents were made under other code or  config and stay."
+        )
+
+
+def _summary_table(summary: dict[str, Any]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column("records", justify="right")
+    table.add_column("characters", justify="right")
+    kept = f"{summary['characters']:,}"
+    table.add_row("[bold]in", f"{summary['records']:,}", "")
+    if summary["known"]:
+        table.add_row("known already", f"{summary['known']:,}", "")
+    table.add_row("[bold]kept", f"{summary['documents']:,}", kept)
+    for language, count in summary["languages"].items():
+        table.add_row(f"  {language}", f"{count:,}", "")
+    table.add_row("[bold]rejected", f"{summary['rejected']:,}", "")
+    for reason, count in summary["rejected_by_reason"].items():
+        table.add_row(f"  {reason}", f"{count:,}", "")
+    removed = summary["removed_by_reason"]
+    table.add_row("[bold]changed or removed", "[dim]spans", f"{sum(r['characters'] for r in removed.values()):,}")
+    for reason, found in removed.items():
+        table.add_row(f"  {reason}", f"{found['spans']:,}", f"{found['characters']:,}")
+    return table
+
+
+def main() -> None:
+    """Run the command; errors are one clear line and an exit code."""
+    sys.exit(_exit_code(lambda: app(standalone_mode=False)))
+
+
+def _exit_code(command: Callable[[], Any]) -> int:
+    import click
+
+    try:
+        code = command()
+        return code if isinstance(code, int) else 0
+    except ConfigError as error:
+        return _say(error, 2)
+    except RefusedError as error:
+        return _say(error, 3)
+    except CurationError as error:
+        return _say(error, 1)
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        return _say("interrupted; what is finished is kept, run again to go on", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _say(f"{type(error).__name__}: {error}", 1)
+
+
+def _say(error: object, code: int) -> int:
+    err.print(f"tamis: {error}", style="red" if code != 130 else None, markup=False, soft_wrap=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

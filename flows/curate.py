@@ -1,0 +1,351 @@
+"""The flow: the stages in order, one Prefect task per shard, tasks passing paths and counts.
+
+raw ─► plan ─► [read · repair · index lines]ₛ ─► identify ─► templates ─► [strip · describe · detect · sign]ₛ
+    ─► compare ─► [select · write]ₛ ─► publish
+"""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import publish as versions
+from flows.engines import default_workers, worker_pool
+from flows.plan import InputFile, list_inputs, plan_shards
+from flows.publish import Manifest
+from flows.steps import Done, Step, code_hash, step
+from flows.storage import lock
+from transforms.config import Config, from_mapping
+from transforms.errors import ConfigError, ShardError
+
+# Called with (stage, steps done, steps in all) as a run goes on; the command shows a progress bar.
+Listener = Callable[[str, int, int], None]
+listeners: list[Listener] = []
+
+
+# The runner's threads only wait for the pool.
+@flow(name="curate", validate_parameters=False, task_runner=ThreadPoolTaskRunner(max_workers=64))
+def curate(
+    raw: str = "raw",
+    curated: str = "curated",
+    config: dict[str, Any] | None = None,
+    workers: int | None = None,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """Read what is new under RAW and publish the next version of the dataset CURATED; the run's summary.
+
+    Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed; what
+    is finished stays and is not done again).
+    """
+    settings = from_mapping(config or {})
+    source, target = Path(raw).resolve(), Path(curated).resolve()
+    check_raw(source)
+    with lock(target), worker_pool(workers or default_workers()) as pool:
+        return _Run(source, target, settings, pool, limit).run()
+
+
+def check_raw(raw: Path) -> None:
+    """Raises: ConfigError where there is nothing to read."""
+    if not raw.is_dir():
+        raise ConfigError(f"RAW {raw} is {'not a folder' if raw.exists() else 'missing'}")
+    if not any(raw.iterdir()):
+        raise ConfigError(f"RAW {raw} is empty: expected .txt, .jsonl or .parquet files (.gz and .zst too)")
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def work(unit: Step, pool: ProcessPoolExecutor) -> Done:
+    """One step, in the pool of workers."""
+    done: Done = pool.submit(unit.run).result()
+    return done
+
+
+class _Run:
+    """One run over one dataset."""
+
+    def __init__(self, raw: Path, curated: Path, config: Config, pool: ProcessPoolExecutor, limit: int | None) -> None:
+        self.raw, self.curated, self.config, self.pool = raw, curated, config, pool
+        self.limit = limit
+        self.staging = curated / ".staging"
+        self.seconds: dict[str, float] = {}
+        self.cpu_seconds: Counter[str] = Counter()
+        self.steps: Counter[str] = Counter()
+        self.resumed: Counter[str] = Counter()
+
+    def run(self) -> dict[str, Any]:
+        started = time.perf_counter()
+        parent = versions.published_manifest(self.curated)
+        self._tell("plan", 0, 1)
+        inputs, ignored = list_inputs(self.raw)
+        read = {(entry["path"], entry["sha256"]) for entry in parent["inputs"]} if parent else set()
+        new = [file for file in inputs if (file.path, file.sha256) not in read]
+        self._tell("plan", 1, 1)
+        plan = versions.plan_version(parent, new, self.config, code_hash(), self.limit)
+        versions.sweep(self.curated, plan.name)
+        shards = plan_shards(self.raw, new, self.config.shard_bytes)
+        summary = self._curate(plan, parent, new, shards) if new else None
+        if summary is None:
+            shutil.rmtree(self.staging, ignore_errors=True)
+            versions.sweep(self.curated, None)
+            return self._nothing_new(parent)
+        summary["ignored"] = ignored
+        shutil.rmtree(self.staging)
+        summary["seconds"] = time.perf_counter() - started
+        return summary
+
+    def _curate(
+        self,
+        plan: versions.Plan,
+        parent: Manifest | None,
+        new: list[InputFile],
+        shards: list[tuple[Any, ...]],
+    ) -> dict[str, Any] | None:
+        config, limit = self.config, self.limit
+        content = config.content_hash()
+        published = [(self.curated / f["path"], f["table"]) for f in parent["files"]] if parent else []
+        published = [(path, table) for path, table in published if table != "removed_spans"]
+        before = [parent["version"] if parent else ""]
+
+        sha256 = {file.path: file.sha256 for file in new}
+        reads = [
+            step(
+                self.staging,
+                "read_shard",
+                [
+                    content,
+                    str(config.shard_bytes),
+                    str(limit),
+                    *[f"{sha256[part.path]} {tuple(part)}" for part in parts],
+                ],
+                *(self.raw, [tuple(part) for part in parts], config, limit),
+            )
+            for parts in shards
+        ]
+        shard_records = self._all("read", reads)
+        pieces = [
+            unit.folder / name for unit, done in zip(reads, shard_records, strict=True) for name in done["pieces"]
+        ]
+        names = [f"{piece.parent.name}/{piece.name}" for piece in pieces]
+
+        identify = step(
+            self.staging, "identify", [content, str(limit), *before, *names], pieces, published, config, limit
+        )
+        (identified,) = self._all("identify", [identify])
+        records: Counter[str] = Counter()
+        for done in shard_records:
+            records.update(done["records"])
+        if sum(identified["known"].values()) == records.total():
+            return None
+
+        state = [self.curated / file["path"] for file in parent["state"]] if parent else []
+        count = step(
+            self.staging,
+            "count_templates",
+            [content, identify.folder.name, *before, *names],
+            *(pieces, identify.folder, state, config),
+        )
+        self._all("templates", [count])
+
+        cleans = [
+            step(
+                self.staging,
+                "clean_piece",
+                [content, name, identify.folder.name, count.folder.name, plan.name],
+                *(piece, number, identify.folder, count.folder, config, plan.name),
+            )
+            for number, (piece, name) in enumerate(zip(pieces, names, strict=True))
+        ]
+        self._all("clean", cleans)
+        cleaned = [unit.folder for unit in cleans]
+
+        compare = step(
+            self.staging,
+            "compare",
+            [content, *before, *[folder.name for folder in cleaned]],
+            *([folder / "cleaned.parquet" for folder in cleaned], published, config),
+        )
+        (compared,) = self._all("compare", [compare])
+
+        folder = self.curated / "versions" / plan.name
+        writes = [
+            step(
+                self.staging,
+                "write_piece",
+                [clean.name, compare.folder.name, plan.name, str(number)],
+                *(clean, compare.folder, folder, number),
+            )
+            for number, clean in enumerate(cleaned)
+        ]
+        if compared["changes"]:
+            writes.append(
+                step(
+                    self.staging,
+                    "rewrite",
+                    [compare.folder.name, plan.name, str(len(pieces))],
+                    *(compare.folder, published, folder, len(pieces)),
+                )
+            )
+        for unit in writes:
+            done = unit.finished()
+            if done is not None and not versions.adopt(self.curated, done["files"]):
+                shutil.rmtree(unit.folder)
+        written = self._all("write", writes)
+
+        self._tell("publish", 0, 1)
+        start = time.perf_counter()
+        files = [file for done in written for file in done["files"]]
+        summary = self.pool.submit(versions.summarise, self.curated, files, plan.name).result()
+        inputs = self._inputs(plan.name, new, records, identified["known"], written)
+        # In a worker, as all work: this process only says what is done when.
+        manifest = self.pool.submit(
+            versions.publish,
+            self.curated,
+            plan,
+            parent,
+            {
+                "code": code_hash(),
+                "config_hash": content,
+                "config": asdict(config),
+                "limit": limit,
+                "inputs": [*(parent["inputs"] if parent else []), *inputs],
+                "shards": len(shards),
+                "counts": {"records": records.total(), "known": sum(identified["known"].values()), **summary},
+                "timings": self._timings(),
+            },
+            files,
+            [path for done in written for path in done.get("replaced", ())],
+            {f"template-{name}": count.folder / f"{name}.parquet" for name in ("counts", "groups")},
+        ).result()
+        self.seconds["publish"] = time.perf_counter() - start
+        self._tell("publish", 1, 1)
+        return self._summary(manifest, parent)
+
+    def _inputs(
+        self,
+        version: str,
+        new: Sequence[InputFile],
+        records: Counter[str],
+        known: dict[str, int],
+        written: Sequence[Done],
+    ) -> list[dict[str, Any]]:
+        """What the manifest says of each file read. One that a limit may have cut is named without its hash, so that
+        the next run reads the rest."""
+        documents: Counter[str] = Counter()
+        rejected: Counter[str] = Counter()
+        for done in written:
+            documents.update(done.get("documents", {}))
+            rejected.update(done.get("rejected", {}))
+        return [
+            {
+                "path": file.path,
+                "bytes": file.bytes,
+                "sha256": file.sha256 if self.limit is None else None,
+                "records": records[file.path],
+                "known": known.get(file.path, 0),
+                "documents": documents[file.path],
+                "rejected": rejected[file.path],
+                "added_in": version,
+            }
+            for file in new
+        ]
+
+    def _all(self, stage: str, steps: Sequence[Step]) -> list[Done]:
+        """Do all steps of a stage, each as a task, finished ones excepted. Raises: ShardError where any failed."""
+        start = time.perf_counter()
+        self._tell(stage, 0, len(steps))
+        named = work.with_options(name=stage, task_run_name=stage)
+        outcomes: list[Done | None] = [unit.finished() for unit in steps]
+        self.resumed[stage] += sum(done is not None for done in outcomes)
+        futures = {
+            number: named.submit(unit, self.pool)
+            for number, (unit, done) in enumerate(zip(steps, outcomes, strict=True))
+            if done is None
+        }
+        failures: list[BaseException] = []
+        finished = len(steps) - len(futures)
+        for number, future in futures.items():
+            future.wait()
+            state = future.state
+            if state.is_completed():
+                outcomes[number] = future.result()
+                finished += 1
+                self._tell(stage, finished, len(steps))
+            else:
+                failures.append(_failure(state))
+        if failures:
+            raise ShardError(
+                f"{stage}: {len(failures)} of {len(steps)} failed, the first: {_say(failures[0])}; "
+                "what is finished is kept, run again to go on"
+            ) from failures[0]
+        self.seconds[stage] = time.perf_counter() - start
+        self.steps[stage] += len(futures)
+        done_steps = [done for done in outcomes if done is not None]
+        self.cpu_seconds[stage] += sum(done["cpu_seconds"] for done in done_steps)
+        return done_steps
+
+    def _timings(self) -> dict[str, Any]:
+        return {
+            stage: {
+                "seconds": round(seconds, 3),
+                "cpu_seconds": round(self.cpu_seconds[stage], 3),
+                "done": self.steps[stage],
+                "resumed": self.resumed[stage],
+            }
+            for stage, seconds in self.seconds.items()
+        }
+
+    def _summary(self, manifest: Manifest, parent: Manifest | None) -> dict[str, Any]:
+        rows = {
+            table: sum(f["rows"] for f in manifest["files"] if f["table"] == table)
+            for table in ("documents", "rejected")
+        }
+        return {
+            "published": True,
+            "version": manifest["version"],
+            "curated": str(self.curated),
+            **manifest["counts"],
+            "total": rows,
+            "earlier_documents": self._earlier(parent),
+            "timings": self._timings(),
+        }
+
+    def _nothing_new(self, parent: Manifest | None) -> dict[str, Any]:
+        return {
+            "published": False,
+            "version": parent["version"] if parent else None,
+            "curated": str(self.curated),
+            "earlier_documents": self._earlier(parent),
+            "timings": self._timings(),
+        }
+
+    def _earlier(self, parent: Manifest | None) -> int:
+        """Documents of earlier versions made under other code or config, which only a rebuild would change."""
+        if parent is None or (parent["code"], parent["config_hash"]) == (
+            code_hash(),
+            self.config.content_hash(),
+        ):
+            return 0
+        return sum(f["rows"] for f in parent["files"] if f["table"] == "documents")
+
+    def _tell(self, stage: str, done: int, steps: int) -> None:
+        for listener in listeners:
+            listener(stage, done, steps)
+
+
+def _failure(state: Any) -> BaseException:
+    error = state.result(raise_on_failure=False)
+    return error if isinstance(error, BaseException) else ShardError(str(state.message))
+
+
+def _say(error: BaseException) -> str:
+    if isinstance(error, BrokenProcessPool):
+        return "a worker process died (out of memory, or killed)"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,298 @@
+"""JSON Lines: a line is a record. Lines end at b"\\n" only, so that no character inside a text ends one.
+
+orjson reads nearly every line. Where it refuses, or an id is a number it can't hold, the standard library
+decides and numbers stay as written: lone surrogates become U+FFFD, integers may have any number of digits,
+raw control characters may stand in strings. `source_sha256` is that of the line without its line end, and
+without the BOM that may begin the file. Blank lines are counted, and are not records.
+
+`str.splitlines` would end lines at \\x0b \\x0c \\x1c-\\x1e \\x85 U+2028 U+2029 too: 9 pieces for 1.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, BinaryIO, NamedTuple
+
+import orjson
+
+from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, read_time, rejected
+from flows.readers.compression import Damage, Garbage, read_chunks
+from transforms.config import Config, Fields
+from transforms.errors import RecordError
+
+UTF8_BOM = b"\xef\xbb\xbf"
+# The standard library's own depth limit is what the caller leaves of the stack; a fixed one gives one answer.
+MAX_DEPTH = 250
+# A surrogate pair, a lone surrogate, or any other escape, from the left: `\\ud800` is a backslash and text.
+ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)")
+STRUCTURE = re.compile(rb'\\.|["\[\]{}]')
+# Numbers stay as written: orjson makes floats of integers beyond 64 bits.
+EXACT = json.JSONDecoder(
+    strict=False, parse_int=orjson.Fragment, parse_float=orjson.Fragment, parse_constant=orjson.Fragment
+)
+
+
+def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
+    """The records of the part's lines; one `read.empty_file` for a whole file of blank lines."""
+    names = config.fields
+    name_of_id, name_of_url, name_of_text, name_of_time = names.id, names.url, names.text, names.fetched_at
+    path, limit = part.path, config.limits.record_bytes
+    loads, sha256 = orjson.loads, hashlib.sha256
+    empty = True
+    for number, line in enumerate(_lines(file, part, config), part.first_record):
+        if isinstance(line, _Unread):
+            empty = False
+            yield _unread(part, number, line)
+            continue
+        if len(line) > limit and not line.isspace():
+            empty = False
+            yield _unread(part, number, _too_long(line, limit))
+            continue
+        try:
+            fields = loads(line)
+        except ValueError:
+            fields = None
+        if type(fields) is dict:
+            text, source_id = fields.get(name_of_text), fields.get(name_of_id)
+            if type(text) is str and (type(source_id) is str or type(source_id) is int or source_id is None):
+                url = fields.get(name_of_url)
+                time = fields.get(name_of_time)
+                empty = False
+                yield Record(
+                    path,
+                    "jsonl",
+                    str(number),
+                    sha256(line).hexdigest(),
+                    str(source_id) if source_id or source_id == 0 else None,
+                    url if type(url) is str and url else None,
+                    None if time is None else read_time(time),
+                    text,
+                    None,
+                    None,
+                    None,
+                )
+                continue
+        if line.strip():
+            empty = False
+            yield _careful(line, number, part, names)
+    if empty and part.start == 0 and (part.compression or part.end >= os.fstat(file.fileno()).st_size):
+        yield rejected(part, "read.empty_file", f"{part.path}: no line but blank ones", raw=b"")
+
+
+def _careful(line: bytes, number: int, part: Part, names: Fields) -> Record:
+    """A line that isn't plainly good."""
+    where = f"line {number}"
+    source_id = url = fetched_at = None
+    try:
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            source_id, url = _identity_of_damaged(line, names)
+            at = error.start
+            raise RecordError("read.invalid_utf8", f"{where}, byte {at}: 0x{line[at]:02x}") from None
+        fields = _parse(line, text, where)
+        if type(fields) is not dict:
+            found = _type_name(fields)
+            raise RecordError("read.wrong_type", f"{where}: the record is {found}, expected an object")
+        source_id, url = _id_text(fields.get(names.id)), _url(fields.get(names.url))
+        fetched_at = _time(fields.get(names.fetched_at))
+        original = fields.get(names.text)
+        if original is None:
+            raise RecordError("read.no_text", f"{where}: '{quoted(names.text)}' is missing or null")
+        if type(original) is not str:
+            found = _type_name(original)
+            raise RecordError("read.wrong_type", f"{where}: '{quoted(names.text)}' is {found}, expected a string")
+    except RecordError as error:
+        return rejected(
+            part,
+            error.reason,
+            error.detail,
+            record=str(number),
+            raw=line,
+            source_id=source_id,
+            url=url,
+            fetched_at=fetched_at,
+        )
+    sha256 = hashlib.sha256(line).hexdigest()
+    return Record(part.path, part.format, str(number), sha256, source_id, url, fetched_at, original, None, None, None)
+
+
+def _parse(line: bytes, text: str, where: str) -> Any:
+    """The line's value by the standard library, numbers as `orjson.Fragment`. Raises: RecordError."""
+    too_deep = RecordError("read.invalid_json", f"{where}: nested deeper than {MAX_DEPTH}")
+    if _is_too_deep(line):
+        raise too_deep
+    try:
+        return EXACT.decode(ESCAPE.sub(_mend, text))
+    except json.JSONDecodeError as error:
+        raise RecordError("read.invalid_json", f"{where}, column {error.colno}: {quoted(error.msg)}") from None
+    except RecursionError:
+        raise too_deep from None
+
+
+def _mend(escape: re.Match[str]) -> str:
+    return r"\ufffd" if escape[1] else escape[0]
+
+
+def _is_too_deep(line: bytes) -> bool:
+    if line.count(b"[") + line.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    in_string = False
+    for found in STRUCTURE.finditer(line):
+        token = found[0]
+        if token == b'"':
+            in_string = not in_string
+        elif in_string or token[0] == 0x5C:
+            continue
+        elif token in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        else:
+            depth -= 1
+    return False
+
+
+def _identity_of_damaged(line: bytes, names: Fields) -> tuple[str | None, str | None]:
+    """Id and URL of a line that isn't UTF-8, where it is JSON otherwise and they are whole."""
+    try:
+        fields = _parse(line, line.decode(errors="replace"), "")
+    except RecordError:
+        return None, None
+    if type(fields) is not dict:
+        return None, None
+    source_id, url = _id_text(fields.get(names.id)), _url(fields.get(names.url))
+    return (
+        source_id if source_id and "\ufffd" not in source_id else None,
+        url if url and "\ufffd" not in url else None,
+    )
+
+
+def _id_text(value: Any) -> str | None:
+    """An id as text, digits as written: `007` and 12345678901234567890123 must not become numbers."""
+    if value is None or type(value) is str:
+        return value or None
+    return orjson.dumps(value).decode()
+
+
+def _url(value: Any) -> str | None:
+    return value if type(value) is str and value else None
+
+
+def _time(value: Any) -> datetime | None:
+    return read_time(float(orjson.dumps(value)) if type(value) is orjson.Fragment else value)
+
+
+def _type_name(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+    return names.get(type(value), "a number")
+
+
+class _Unread(NamedTuple):
+    """A line that was passed over, or the rest of a damaged file."""
+
+    reason: str
+    detail: str
+    sha256: str
+    raw_head: bytes
+    is_line: bool = True
+
+
+def _unread(part: Part, number: int, found: _Unread) -> Record:
+    record = str(number) if found.is_line else None
+    detail = f"line {number}: {found.detail}" if found.is_line else found.detail
+    return rejected(part, found.reason, detail, record=record, raw=found.raw_head, sha256=found.sha256)
+
+
+def _too_long(line: bytes, limit: int) -> _Unread:
+    detail = f"{len(line):,} bytes, expected at most {limit:,}"
+    return _Unread("limit.record_bytes", detail, hashlib.sha256(line).hexdigest(), line[:RAW_HEAD_BYTES])
+
+
+class _OpenLine:
+    """A line whose end hasn't come yet: held up to the limit (and its \\r), beyond that only hashed."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self.pieces: list[bytes] = []
+        self.digest = hashlib.sha256()
+        self.raw_head = b""
+        self.is_blank = True
+        self.held_return = b""  # a \r that is the line's end if nothing follows it
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        self.pieces.append(piece)
+        if self.size > self.limit + 1:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for piece in self.pieces:
+            self.is_blank = self.is_blank and (not piece or piece.isspace())
+            self.raw_head += piece[: RAW_HEAD_BYTES - len(self.raw_head)]
+            piece = self.held_return + piece
+            self.held_return = b"\r" if piece.endswith(b"\r") else b""
+            self.digest.update(piece.removesuffix(b"\r"))
+        self.pieces.clear()
+
+    def ended(self) -> bytes | _Unread:
+        """The line without its line end; b"" for a blank one that was too long to hold."""
+        if self.size <= self.limit + 1:
+            return b"".join(self.pieces).removesuffix(b"\r")
+        if self.is_blank:
+            return b""
+        detail = f"{self.size - len(self.held_return):,} bytes, expected at most {self.limit:,}"
+        return _Unread("limit.record_bytes", detail, self.digest.hexdigest(), self.raw_head)
+
+    def damaged(self, damage: Damage) -> _Unread:
+        """What there is of the line where the file can't be read on."""
+        self._let_go()
+        self.digest.update(self.held_return)
+        return _Unread(damage.reason, damage.detail, self.digest.hexdigest(), self.raw_head)
+
+
+def _lines(file: BinaryIO, part: Part, config: Config) -> Iterator[bytes | _Unread]:
+    """Every line without its line end, blank ones too; last, where the file is damaged, all that is left."""
+    limit = config.limits.record_bytes
+    chunks = read_chunks(file, part, config)
+    line = _OpenLine(limit)
+    garbage: Garbage | None = None
+    try:
+        for chunk in _without_bom(chunks) if part.start == 0 else chunks:
+            first, *others = chunk.split(b"\n")
+            line.add(first)
+            if others:
+                yield line.ended()
+                line = _OpenLine(limit)
+                line.add(others.pop())
+                yield from [other.removesuffix(b"\r") for other in others] if b"\r" in chunk else others
+    except Garbage as found:
+        garbage = found
+    except Damage as found:
+        yield line.damaged(found)
+        return
+    if line.size:
+        yield line.ended()
+    if garbage:
+        yield _Unread(garbage.reason, garbage.detail, garbage.sha256, garbage.raw_head, is_line=False)
+
+
+def _without_bom(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    start = b""
+    try:
+        for chunk in chunks:
+            start += chunk
+            if len(start) >= len(UTF8_BOM):
+                break
+    except Damage:
+        yield start.removeprefix(UTF8_BOM)
+        raise
+    yield start.removeprefix(UTF8_BOM)
+    yield from chunks

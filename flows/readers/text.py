@@ -1,0 +1,51 @@
+"""Plain text: the file is the record. Strict UTF-8; BOM and line ends stay, as they are part of the original.
+
+`source_sha256` is that of the file, decompressed.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from flows.readers import RAW_HEAD_BYTES, Part, Record, rejected
+from flows.readers.compression import Damage, Garbage, read_chunks
+from transforms.config import Config
+
+
+def read_text(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
+    """One record; a second one for bytes after the end of a compressed stream."""
+    limit = config.limits.record_bytes
+    held: list[bytes] = []  # up to the limit
+    head, size, digest = b"", 0, hashlib.sha256()
+    garbage = None
+    try:
+        for chunk in read_chunks(file, part, config):
+            head += chunk[: RAW_HEAD_BYTES - len(head)]
+            size += len(chunk)
+            digest.update(chunk)
+            if size <= limit:
+                held.append(chunk)
+            else:
+                held.clear()
+    except Garbage as found:
+        garbage = found
+    except Damage as damage:
+        yield rejected(part, damage.reason, damage.detail, raw=head, sha256=digest.hexdigest())
+        return
+    sha256 = digest.hexdigest()
+    if size > limit:
+        detail = f"{size:,} bytes, expected at most {limit:,}"
+        yield rejected(part, "limit.record_bytes", detail, raw=head, sha256=sha256)
+    else:
+        yield _record(b"".join(held), sha256, part)
+    if garbage:
+        yield rejected(part, garbage.reason, garbage.detail, raw=garbage.raw_head, sha256=garbage.sha256)
+
+
+def _record(raw: bytes, sha256: str, part: Part) -> Record:
+    try:
+        original = raw.decode()
+    except UnicodeDecodeError as error:
+        detail = f"byte {error.start}: 0x{raw[error.start]:02x}"
+        return rejected(part, "read.invalid_utf8", detail, raw=raw, sha256=sha256)
+    return Record(part.path, part.format, None, sha256, None, None, None, original, None, None, None)

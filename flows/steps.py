@@ -1,0 +1,520 @@
+"""The work of every task: files in, a folder of files out. No Prefect here; worker processes import this.
+
+A step's folder lies in the staging area under a name derived from all it reads, the config and the code, and it
+appears whole or not at all: a folder that is there is finished work, which a retry or the next run takes as it is.
+"""
+
+import hashlib
+import json
+import platform
+import time
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.database import Database, connect, quoted_path, view
+from flows.readers import Part, Record, read_part
+from flows.storage import create_folder, read_json, read_table, sha256_of, write_json, write_table, write_work
+from transforms import pipeline
+from transforms.boilerplate import templates as template_counts
+from transforms.boilerplate.templates import Templates
+from transforms.config import Config
+from transforms.dedup.exact import exact_duplicates
+from transforms.errors import RefusedError
+from transforms.identity import identify_documents
+from transforms.schema import TABLES, column_type
+from transforms.select import Verdict, publishable, select_documents
+
+# Libraries that touch text or numbers in the tables; another version may give other rows.
+TEXT_LIBRARIES = ("duckdb", "ftfy", "langdetect", "orjson", "pyarrow", "tldextract", "xxhash", "zstandard")
+# What a record costs in memory besides its text.
+ROW_BYTES = 200
+# A piece is what a worker holds at once: room for the text of a plain shard, so that it stays whole.
+PIECE_SHARDS = 2
+
+Done = dict[str, Any]  # what a step says of its outcome: counts and file names, in `done.json`
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A unit of work: its name in the staging area, and what its function is called with."""
+
+    folder: Path
+    function: str
+    arguments: tuple[Any, ...]
+
+    def finished(self) -> Done | None:
+        """What the step said when it was done, or None."""
+        done = self.folder / "done.json"
+        return dict(read_json(done)) if done.exists() else None
+
+    def run(self) -> Done:
+        """Do the work, unless it is done."""
+        if (done := self.finished()) is not None:
+            return done | {"resumed": True}
+        start, cpu = time.perf_counter(), time.process_time()
+        with create_folder(self.folder) as folder:
+            done = globals()[self.function](folder, *self.arguments)
+            done |= {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
+            write_json(folder / "done.json", done)
+        return done
+
+
+def step(staging: Path, function: str, reads: Iterable[str], *arguments: Any) -> Step:
+    """The step `function`, named after `reads` (names of what it reads, which say its content) and the code."""
+    key = hashlib.sha256(json.dumps([function, *reads, code_hash()]).encode()).hexdigest()[:24]
+    return Step(staging / f"{function}-{key}", function, arguments)
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 over all that can change a row besides input and config: our code and rules, and the libraries."""
+    root = Path(__file__).parent.parent
+    files = [*(root / "transforms").rglob("*"), *(root / "flows" / "readers").rglob("*.py")]
+    files += [root / "flows" / name for name in ("steps.py", "plan.py", "storage.py", "database.py")]
+    digest = hashlib.sha256(f"{unicodedata.unidata_version} {platform.python_implementation()}".encode())
+    for file in sorted(files):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(f"\0{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
+    for library in TEXT_LIBRARIES:
+        digest.update(f"\0{library} {version(library)}".encode())
+    return digest.hexdigest()
+
+
+# ---------------------------------------------------------------------------------------------- read · repair · index
+
+
+def read_shard(folder: Path, raw: Path, parts: Sequence[Part], config: Config, limit: int | None) -> Done:
+    """Records of a shard, repaired and indexed; in several pieces where it expands (a .gz doesn't split)."""
+    pieces: list[str] = []
+    records: Counter[str] = Counter()
+    for batch in _batches(raw, parts, PIECE_SHARDS * config.shard_bytes, limit, config):
+        records.update(record.source_path for record in batch)
+        name = f"records-{len(pieces):05}.parquet"
+        write_work(folder / name, pipeline.prepare(documents_of(batch), config))
+        pieces.append(name)
+    return {"pieces": pieces, "records": dict(sorted(records.items()))}
+
+
+def _batches(
+    raw: Path, parts: Sequence[Part], piece_bytes: int, limit: int | None, config: Config
+) -> Iterable[list[Record]]:
+    batch: list[Record] = []
+    size = count = 0
+    for part in parts:
+        for record in read_part(raw, Part(*part), config):
+            if count == limit:
+                break
+            batch.append(record)
+            count += 1
+            # a rejected record has no text, but it has a row
+            size += len(record.original) + len(record.raw_head or b"") + ROW_BYTES
+            if size >= piece_bytes:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def documents_of(records: Sequence[Record]) -> pa.Table:
+    """Records as the table that stages work on."""
+    names = [name for name in Record._fields if name != "source_path"]
+    columns = dict(zip(Record._fields, zip(*records, strict=True), strict=True))
+    table = pa.table({"source_path": pa.array(columns["source_path"], pa.string())})
+    for name in names:
+        table = table.append_column(name, pa.array(columns[name], column_type(name)))
+    sha = [hashlib.sha256(text.encode()).hexdigest() for text in columns["original"]]
+    stage = ["read" if reason else None for reason in columns["reject_reason"]]
+    table = table.append_column("original_sha256", pa.array(sha, pa.string()))
+    return table.append_column("reject_stage", pa.array(stage, pa.string()))
+
+
+# ------------------------------------------------------------------------------------------------------------ identify
+
+# Under what a record is known. Records that could not be read have no text: their place and bytes stand for them.
+_PLACE = "'p' || source_path || chr(0) || coalesce(source_record, '')"
+_KEYS = {
+    "url": f"coalesce('u' || url, {_PLACE})",
+    "source_id": f"coalesce('i' || source_id, {_PLACE})",
+    "none": f"coalesce('u' || url, {_PLACE})",
+}
+_UNREAD = "coalesce(reject_stage, '') = 'read'"
+
+
+def _key(config: Config) -> str:
+    return f"CASE WHEN {_UNREAD} THEN {_PLACE} ELSE {_KEYS[config.supersede_by]} END"
+
+
+_RECORD = ("source_path", "source_record", "source_sha256", "source_id", "url", "original_sha256")
+
+
+def identify(
+    folder: Path,
+    pieces: Sequence[Path],
+    published: Sequence[tuple[Path, str]],
+    config: Config,
+    limit: int | None,
+) -> Done:
+    """Which records are new, and the ordinal of each among its equals.
+
+    `identified.parquet` names only the exceptions: ordinal -1 for a record that is known or past `limit`.
+    """
+    with connect(folder) as database:
+        view(database, "records", pieces, [*_RECORD, "reject_stage"])
+        _published(database, published, _RECORD)
+        database.execute(
+            f"""
+            CREATE TABLE fresh AS
+            SELECT *, row_number() OVER (ORDER BY source_path, length(source_record), source_record) AS place FROM (
+                SELECT piece, row, {", ".join(_RECORD)}, {_key(config)} AS key,
+                       CASE WHEN {_UNREAD} THEN source_sha256 ELSE original_sha256 END AS hash
+                FROM records)
+            WHERE (key, hash) NOT IN (
+                SELECT {_key(config)}, CASE WHEN {_UNREAD} THEN source_sha256 ELSE original_sha256 END FROM published)
+            """
+        )
+        if limit is not None:
+            database.execute("DELETE FROM fresh WHERE place > ?", [limit])
+        identified = database.sql(
+            """
+            WITH earlier AS (
+                SELECT coalesce(source_id, url, '') AS name, original_sha256, count(*) AS known
+                FROM published SEMI JOIN fresh USING (original_sha256) GROUP BY ALL),
+            numbered AS (
+                SELECT piece, row, coalesce(known, 0) - 1 + row_number() OVER (
+                    PARTITION BY name, original_sha256
+                    ORDER BY source_sha256, source_path, length(source_record), source_record) AS ordinal
+                FROM (SELECT *, coalesce(source_id, url, '') AS name FROM fresh) LEFT JOIN earlier
+                USING (name, original_sha256))
+            SELECT piece::INTEGER AS piece, row::INTEGER AS row, coalesce(ordinal, -1)::INTEGER AS ordinal
+            FROM records LEFT JOIN numbered USING (piece, row)
+            WHERE ordinal IS DISTINCT FROM 0 ORDER BY piece, row
+            """
+        ).to_arrow_table()
+        database.register("identified", identified)
+        known = database.execute(
+            """
+            SELECT source_path, count(*) FROM records JOIN identified USING (piece, row)
+            WHERE ordinal < 0 GROUP BY source_path ORDER BY source_path
+            """
+        ).fetchall()
+    write_work(folder / "identified.parquet", identified)
+    return {"known": dict(known)}
+
+
+def _published(database: Database, files: Sequence[tuple[Path, str]], columns: Sequence[str]) -> None:
+    """The rows of the parent version, documents and rejected, as one view."""
+    documents = [file for file, table in files if table == "documents"]
+    rejected = [file for file, table in files if table == "rejected"]
+    view(database, "published_documents", documents, columns)
+    view(database, "published_rejected", rejected, [*columns, "reject_stage", "reject_reason", "duplicate_of"])
+    names = ", ".join(columns)
+    database.execute(
+        f"CREATE VIEW published AS SELECT {names}, NULL AS reject_stage, NULL AS reject_reason, NULL AS duplicate_of,"
+        f" 'documents' AS table_name, piece FROM published_documents UNION ALL"
+        f" SELECT {names}, reject_stage, reject_reason, duplicate_of, 'rejected', piece FROM published_rejected"
+    )
+
+
+def _ordinals(identified: Path, piece: int, rows: int) -> list[int]:
+    ordinals = [0] * rows
+    exceptions = read_table(identified / "identified.parquet")
+    exceptions = exceptions.filter(pc.equal(exceptions["piece"], piece))
+    for row, ordinal in zip(exceptions["row"].to_pylist(), exceptions["ordinal"].to_pylist(), strict=True):
+        ordinals[row] = ordinal
+    return ordinals
+
+
+# ----------------------------------------------------------------------------------------------------------- templates
+
+
+def count_templates(
+    folder: Path, pieces: Sequence[Path], identified: Path, state: Sequence[Path], config: Config
+) -> Done:
+    """Count in how many groups of each site each line stands, on top of what earlier versions counted.
+
+    `templates.parquet`: lines that are templates now; `counts.parquet`, `groups.parquet`: what this version adds.
+    """
+    counted = [path for path in state if "counts" in path.name]
+    grouped = [path for path in state if "groups" in path.name]
+    with connect(folder) as database:
+        columns = ["site", "line_document", "long_lines", "line_keys", "reject_reason"]
+        view(database, "records", pieces, columns)
+        exceptions = quoted_path(identified / "identified.parquet")
+        database.execute(f"CREATE TABLE known AS SELECT piece, row FROM read_parquet({exceptions}) WHERE ordinal < 0")
+        view(database, "counts", counted, ["site", "line", "groups"])
+        database.execute("CREATE VIEW old_counts AS SELECT site, line, groups FROM counts")
+        view(database, "old_groups", grouped, ["site", "long_line"])
+        database.execute(
+            """
+            CREATE TABLE members AS
+            SELECT DISTINCT site, line_document AS document, unnest(long_lines) AS long_line
+            FROM records ANTI JOIN known USING (piece, row) WHERE reject_reason IS NULL
+            """
+        )
+        shared = database.execute(
+            """
+            SELECT site, list(document ORDER BY document) AS documents
+            FROM members GROUP BY site, long_line HAVING count(*) > 1 ORDER BY site, long_line
+            """
+        ).fetchall()
+        by_site: dict[str, list[list[int]]] = defaultdict(list)
+        for site, documents in shared:
+            by_site[site].append(documents)
+        merged = [
+            (site, document, group)
+            for site, lists in by_site.items()
+            for document, group in template_counts.merge_groups(lists).items()
+        ]
+        columns_of = list(zip(*merged, strict=True)) if merged else [(), (), ()]
+        database.register(
+            "merged",
+            pa.table(
+                {
+                    "site": pa.array(columns_of[0], pa.string()),
+                    "document": pa.array(columns_of[1], pa.uint64()),
+                    "grp": pa.array(columns_of[2], pa.uint64()),
+                }
+            ),
+        )
+        database.execute(
+            """
+            CREATE TABLE grouped AS
+            SELECT site, document, long_line, coalesce(grp, document) AS grp
+            FROM members LEFT JOIN merged USING (site, document);
+            CREATE TABLE fresh AS
+            SELECT DISTINCT site, document, grp FROM grouped
+            WHERE (site, grp) NOT IN (SELECT site, grp FROM grouped SEMI JOIN old_groups USING (site, long_line));
+            CREATE TABLE added AS
+            SELECT site, line, count(DISTINCT grp)::INTEGER AS groups FROM (
+                SELECT site, line_document AS document, unnest(line_keys) AS line FROM records
+                ANTI JOIN known USING (piece, row) WHERE reject_reason IS NULL)
+            JOIN fresh USING (site, document) WHERE line > 0 GROUP BY site, line
+            UNION ALL SELECT site, 0::UBIGINT, count(DISTINCT grp)::INTEGER FROM fresh GROUP BY site;
+            """
+        )
+        for name, rows in (
+            ("counts", "SELECT site, line, groups FROM added ORDER BY site, line"),
+            ("groups", "SELECT DISTINCT site, long_line FROM grouped ORDER BY site, long_line"),
+        ):
+            database.execute(
+                f"COPY ({rows}) TO {quoted_path(folder / f'{name}.parquet')} (FORMAT parquet, COMPRESSION zstd)"
+            )
+        found = _template_lines(database, "SELECT * FROM old_counts UNION ALL SELECT * FROM added", config)
+    write_work(folder / "templates.parquet", found)
+    return {"sites": len(pc.unique(found["site"])), "template_lines": len(found)}
+
+
+def _template_lines(database: Database, counts: str, config: Config) -> pa.Table:
+    """(site, line, groups, site_groups) of lines that are templates, from counts of several versions."""
+    return database.sql(
+        f"""
+        WITH total AS (SELECT site, line, sum(groups)::INTEGER AS groups FROM ({counts}) GROUP BY site, line),
+        sites AS (SELECT site, groups AS site_groups FROM total WHERE line = 0)
+        SELECT site, line, groups, site_groups FROM total JOIN sites USING (site)
+        WHERE line > 0 AND groups >= ? AND groups >= ? * site_groups ORDER BY site, line
+        """,
+        params=[config.boilerplate.template_min_groups, config.boilerplate.template_min_share],
+    ).to_arrow_table()
+
+
+def templates_of(state: Sequence[Path], sites: Sequence[str], config: Config) -> dict[str, Templates]:
+    """The templates of these sites as the published state has them."""
+    with connect() as database:
+        view(database, "counts", [path for path in state if "counts" in path.name], ["site", "line", "groups"])
+        return _by_site(_template_lines(database, "SELECT site, line, groups FROM counts", config), sites)
+
+
+def _by_site(table: pa.Table, sites: Sequence[str]) -> dict[str, Templates]:
+    table = table.filter(pc.is_in(table["site"], pa.array(sorted(set(sites)), pa.string())))
+    lines: dict[str, dict[int, int]] = defaultdict(dict)
+    groups: dict[str, int] = {}
+    for site, line, count, total in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        lines[site][line] = count
+        groups[site] = total
+    return {site: Templates(groups[site], found) for site, found in lines.items()}
+
+
+# ------------------------------------------------------------------------------------- strip · describe · detect · sign
+
+
+def clean_piece(
+    folder: Path, piece: Path, number: int, identified: Path, counted: Path, config: Config, added_in: str
+) -> Done:
+    """A piece's new records, cleaned: `cleaned.parquet`."""
+    documents = read_table(piece)
+    ordinals = _ordinals(identified, number, len(documents))
+    documents = documents.filter(pa.array([ordinal >= 0 for ordinal in ordinals]))
+    documents = identify_documents(documents, [ordinal for ordinal in ordinals if ordinal >= 0])
+    templates = _by_site(read_table(counted / "templates.parquet"), documents["site"].to_pylist())
+    documents = documents.append_column("added_in", pa.repeat(pa.scalar(added_in), len(documents)))
+    documents = pipeline.clean(documents, templates, config)
+    documents = documents.drop_columns(["lines", "line_keys", "line_document", "long_lines"])
+    write_work(folder / "cleaned.parquet", documents)
+    return {"documents": len(documents)}
+
+
+# ------------------------------------------------------------------------------------------------------------- compare
+
+
+def compare(folder: Path, cleaned: Sequence[Path], published: Sequence[tuple[Path, str]], config: Config) -> Done:
+    """What each document is to the others: superseded, duplicate or kept.
+
+    `verdicts.parquet` is about new documents, `changes.parquet` about rows of the parent version.
+    """
+    columns = [
+        "id",
+        "url",
+        "source_id",
+        "source_path",
+        "source_record",
+        "added_in",
+        "content_hash",
+        "char_count",
+    ]
+    with connect(folder) as database:
+        view(database, "cleaned", cleaned, [*columns, "reject_stage", "reject_reason"])
+        _published(database, published, columns)
+        database.execute(
+            f"""
+            CREATE TABLE fresh AS SELECT *, {_key(config)} AS key FROM cleaned WHERE reject_reason IS NULL;
+            CREATE TABLE superseded AS
+            SELECT p.id, p.key, p.reject_reason IS NULL AS kept, p.added_in, f.by_id FROM (
+                SELECT *, {_key(config)} AS key FROM published
+                WHERE reject_reason IS NULL OR starts_with(reject_reason, 'duplicate.')) p
+            JOIN (SELECT key, min(id) AS by_id FROM fresh GROUP BY key) f USING (key)
+            WHERE {"false" if config.supersede_by == "none" else "true"};
+            CREATE TABLE again AS
+            SELECT * FROM published WHERE starts_with(coalesce(reject_reason, ''), 'duplicate.')
+            AND duplicate_of IN (SELECT id FROM superseded) AND id NOT IN (SELECT id FROM superseded);
+            """
+        )
+        batch = "split_part(added_in, '-', 1)::BIGINT"
+        candidates = database.sql(
+            f"""
+            SELECT id, content_hash, {batch} AS batch, char_count FROM fresh
+            UNION ALL SELECT id, content_hash, {batch}, char_count FROM again
+            UNION ALL SELECT id, content_hash, 0, char_count FROM published
+            WHERE reject_reason IS NULL AND id NOT IN (SELECT id FROM superseded)
+            AND content_hash IN (SELECT content_hash FROM fresh UNION SELECT content_hash FROM again)
+            """
+        ).to_arrow_table()
+        database.register("duplicates", exact_duplicates(candidates))
+        verdicts = database.sql(
+            """
+            WITH heirs AS (
+                SELECT f.id,
+                       first(s.id ORDER BY s.kept DESC, split_part(s.added_in, '-', 1)::BIGINT DESC, s.id) AS supersedes
+                FROM fresh f JOIN superseded s USING (key) GROUP BY f.id)
+            SELECT f.id, CASE WHEN d.id IS NOT NULL THEN 'duplicate.exact' END AS reject_reason, d.duplicate_of,
+                   CASE WHEN d.id IS NOT NULL THEN 1.0 END::FLOAT AS duplicate_similarity, h.supersedes
+            FROM fresh f LEFT JOIN duplicates d USING (id) LEFT JOIN heirs h USING (id)
+            WHERE d.id IS NOT NULL OR h.id IS NOT NULL ORDER BY f.id
+            """
+        ).to_arrow_table()
+        changes = database.sql(
+            """
+            SELECT id, 'superseded' AS reject_reason, 'by ' || by_id AS reject_detail, NULL::VARCHAR AS duplicate_of
+            FROM superseded
+            UNION ALL
+            SELECT a.id, CASE WHEN d.id IS NOT NULL THEN 'duplicate.exact' END, NULL, d.duplicate_of
+            FROM again a LEFT JOIN duplicates d USING (id)
+            ORDER BY id
+            """
+        ).to_arrow_table()
+    write_work(folder / "verdicts.parquet", verdicts)
+    write_work(folder / "changes.parquet", changes)
+    return {"verdicts": len(verdicts), "changes": len(changes)}
+
+
+# ------------------------------------------------------------------------------------------------------ select · write
+
+
+def write_piece(folder: Path, cleaned: Path, compared: Path, version_folder: Path, number: int) -> Done:
+    """A piece's rows of the three tables, as published."""
+    documents = read_table(cleaned / "cleaned.parquet")
+    verdicts = read_table(compared / "verdicts.parquet")
+    verdicts = verdicts.filter(pc.is_in(verdicts["id"], documents["id"].combine_chunks()))
+    ids, *columns = (column.to_pylist() for column in verdicts.columns)
+    judged = dict(zip(ids, map(Verdict, *columns), strict=True))
+    selection = select_documents(documents, judged)
+    return {
+        "files": _write_tables(version_folder, number, selection._asdict()),
+        "documents": _per_path(selection.documents),
+        "rejected": _per_path(selection.rejected),
+    }
+
+
+def _per_path(table: pa.Table) -> dict[str, int]:
+    return dict(sorted(Counter(table["source_path"].to_pylist()).items()))
+
+
+def _write_tables(version_folder: Path, number: int, tables: dict[str, pa.Table]) -> list[dict[str, Any]]:
+    """Files of one number, one a table that has rows; what the manifest says of each."""
+    written = []
+    for name, table in tables.items():
+        if len(table):
+            path = version_folder / name / f"{version_folder.name}-{number:05}.parquet"
+            write_table(path, table)
+            written.append(describe_file(path, name, len(table)))
+    return written
+
+
+def describe_file(path: Path, table: str, rows: int) -> dict[str, Any]:
+    """A file as the manifest lists it; `path` is relative to the dataset."""
+    relative = path.relative_to(path.parents[3]).as_posix()
+    return {
+        "table": table,
+        "path": relative,
+        "rows": rows,
+        "bytes": path.stat().st_size,
+        "sha256": sha256_of(path),
+    }
+
+
+def rewrite(folder: Path, compared: Path, files: Sequence[tuple[Path, str]], version_folder: Path, number: int) -> Done:
+    """Apply the changes to rows of the parent version: files with a changed row are written anew without it, and the
+    changed rows stand in files of their own. Documents superseded go to `rejected`, duplicates without their twin to
+    `documents`."""
+    changes = read_table(compared / "changes.parquet")
+    changed = {row["id"]: row for row in changes.to_pylist()}
+    ids = changes["id"].combine_chunks()
+    moved: dict[str, list[pa.Table]] = {"documents": [], "rejected": []}
+    replaced: list[str] = []
+    written: list[dict[str, Any]] = []
+    for path, table in files:
+        hit = pc.is_in(read_table(path, ["id"])["id"], ids)
+        if not pc.any(hit).as_py():
+            continue
+        replaced.append(path.relative_to(path.parents[3]).as_posix())
+        rows = read_table(path)
+        left = rows.filter(pc.invert(hit))
+        written += _write_tables(version_folder, number, {table: left})
+        number += 1
+        for row in rows.filter(hit).to_pylist():
+            change = changed[row["id"]]
+            row |= {"reject_reason": change["reject_reason"], "reject_detail": change["reject_detail"]}
+            row |= {"duplicate_of": change["duplicate_of"], "reject_stage": "dedup", "reject_rule": None}
+            row["duplicate_similarity"] = 1.0 if change["duplicate_of"] else None
+            target = "rejected" if change["reject_reason"] else "documents"
+            moved[target].append(pa.Table.from_pylist([row], schema=TABLES[target]))
+    tables = {
+        name: publishable(
+            pa.concat_tables(rows).sort_by([("language", "ascending"), ("id", "ascending")]), TABLES[name]
+        )
+        for name, rows in moved.items()
+        if rows
+    }
+    written += _write_tables(version_folder, number, tables)
+    found = sum(len(rows) for rows in moved.values())
+    if found != len(changed):
+        raise RefusedError(f"{len(changed)} rows of earlier versions change, {found} were found")
+    return {"files": written, "replaced": replaced}

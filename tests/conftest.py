@@ -1,0 +1,112 @@
+"""What tests share: one Prefect server for all flow tests, and readers of what was published."""
+
+import json
+import os
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+# Before anything imports Prefect: tests leave a user's own Prefect alone.
+os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="tamis-test-prefect-")
+os.environ.pop("PREFECT_API_URL", None)
+os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+
+def _data(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set: no real data here")
+    return Path(value)
+
+
+@pytest.fixture
+def seeds() -> Path:
+    """Three real raw documents."""
+    return _data("TAMIS_SEEDS")
+
+
+@pytest.fixture
+def devset() -> Path:
+    """Labelled real data."""
+    return _data("TAMIS_DEVSET")
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[str]:
+    """The URL of a server that lives as long as the tests."""
+    from flows.engines import prefect_server
+
+    with prefect_server():
+        from prefect.server.api.server import SubprocessASGIServer
+
+        yield SubprocessASGIServer().api_url
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(prefect_api: str) -> Run:
+    """Run the flow in this process: `run(raw, curated, **parameters)`."""
+    from flows.curate import curate
+
+    def _run(raw: Path, curated: Path, **parameters: Any) -> dict[str, Any]:
+        summary: dict[str, Any] = curate(raw=str(raw), curated=str(curated), **{"workers": 1} | parameters)
+        return summary
+
+    return _run
+
+
+def rows(curated: Path, table: str = "documents") -> list[dict[str, Any]]:
+    """The rows of a table of the current version, in order of id."""
+    files = json.loads((curated / "current.json").read_text())[table]
+    read = pa.concat_tables(pq.read_table(curated / file) for file in files)
+    key = "doc_id" if table == "removed_spans" else "id"
+    return sorted(read.to_pylist(), key=lambda row: (row[key], row.get("seq", 0)))
+
+
+def tree(curated: Path) -> dict[str, bytes]:
+    """The data files of a dataset: every Parquet file, published or state, with its bytes."""
+    return {
+        path.relative_to(curated).as_posix(): path.read_bytes()
+        for path in sorted(curated.rglob("*.parquet"))
+        if ".staging" not in path.parts
+    }
+
+
+def write_jsonl(path: Path, records: list[dict[str, Any]]) -> Path:
+    """A JSONL file of these records."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+NOUNS = (
+    "orange lamp ferry anchor violin kettle glacier pigeon ladder carpet pepper tunnel blanket compass orchard mirror"
+)
+VERBS = "carried watched mended forgot painted followed counted buried answered borrowed repeated measured hid"
+PLACES = "harbour attic valley market station bakery island library cellar bridge garden workshop chapel square"
+
+
+def article(number: int, subject: str = "harbour") -> str:
+    """An article unlike any other of another number, in its words too: title, then three paragraphs of prose."""
+    chance = random.Random(f"{subject} {number}")
+    nouns, verbs, places = NOUNS.split(), VERBS.split(), PLACES.split()
+
+    def sentence() -> str:
+        noun, other = chance.sample(nouns, 2)
+        place, where = chance.sample(places, 2)
+        return (
+            f"The {noun} of the {place} {chance.choice(verbs)} every {other} that came from the {where}, "
+            f"and nobody {chance.choice(verbs)} the {chance.choice(nouns)} again."
+        )
+
+    paragraphs = [" ".join(sentence() for _ in range(3)) for _ in range(3)]
+    title = f"The {chance.choice(nouns)} and the {chance.choice(places)} of the {subject}, part {number}"
+    return "\n\n".join([title, *paragraphs]) + "\n"

@@ -1,0 +1,849 @@
+"""Readers: whatever the bytes, each raw record becomes one good or one rejected `Record`."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import socket
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from flows.readers import DETAIL_CHARS, Part, Record, format_of, read_part, read_time
+from flows.readers.compression import EXPANSION_FLOOR
+from transforms.config import Config, Fields, Limits
+
+NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder; Hypothesis writes the same file again and again, so one serves all."""
+    return tmp_path_factory.mktemp("raw")
+
+
+def read(raw: Path, name: str, content: bytes, config: Config | None = None) -> list[Record]:
+    """The records of a file, uncut."""
+    (raw / name).write_bytes(content)
+    format, compression = format_of(name)
+    end = 0 if format == "parquet" else len(content)
+    return list(read_part(raw, Part(name, format, compression, 0, end, 1), config or Config()))
+
+
+def read_rows(raw: Path, content: bytes, config: Config | None = None) -> list[Record]:
+    (raw / "a.parquet").write_bytes(content)
+    return list(read_part(raw, Part("a.parquet", "parquet", "", 0, 0, 0), config or Config()))
+
+
+def outcome(record: Record) -> tuple[str | None, str]:
+    """Where it stood, and its text or why it was rejected."""
+    return record.source_record, record.reject_reason or record.original
+
+
+def outcomes(records: list[Record]) -> list[tuple[str | None, str]]:
+    return [outcome(record) for record in records]
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def gz(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
+def zst(content: bytes) -> bytes:
+    return zstandard.ZstdCompressor(write_checksum=True).compress(content)
+
+
+COMPRESS: list[tuple[str, Callable[[bytes], bytes]]] = [("gz", gz), ("zst", zst)]
+both = pytest.mark.parametrize(("extension", "compress"), COMPRESS, ids=["gz", "zst"])
+
+
+# ------------------------------------------------------------------------------------------------ formats
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a.txt", ("txt", "")),
+        ("A.TXT.GZ", ("txt", "gz")),
+        ("b/a.jsonl", ("jsonl", "")),
+        ("a.ndjson.zst", ("jsonl", "zst")),
+        ("a.b.Parquet", ("parquet", "")),
+        ("a.parquet.gz", ("unsupported", "")),
+        ("a.gz", ("unsupported", "")),
+        ("a.json", ("unsupported", "")),
+        ("a.html", ("unsupported", "")),
+        ("a.jsonl.bz2", ("unsupported", "")),
+        ("a.jsonl.gz.gz", ("unsupported", "")),
+        ("txt", ("unsupported", "")),
+        ("a.txt/b", ("unsupported", "")),
+    ],
+)
+def test_format_is_told_by_extension(path: str, expected: tuple[str, str]) -> None:
+    assert format_of(path) == expected
+
+
+def test_unsupported_format_is_one_rejected_record(raw: Path) -> None:
+    content = b"%PDF-1.7" + b"x" * 5_000
+    [record] = read(raw, "a.pdf", content)
+    assert record == Record(
+        source_path="a.pdf",
+        source_format="unsupported",
+        source_record=None,
+        source_sha256=sha256(content),
+        source_id=None,
+        url=None,
+        fetched_at=None,
+        original="",
+        reject_reason="read.unsupported_format",
+        reject_detail="a.pdf: expected one of .txt, .jsonl, .ndjson, .parquet; all but the last also with .gz or .zst",
+        raw_head=content[:1024],
+    )
+
+
+@pytest.mark.parametrize("format", ["not_a_file", "txt", "jsonl", "parquet", "unsupported"])
+def test_fifo_is_never_opened(tmp_path: Path, format: str) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    [record] = read_part(tmp_path, Part("a.txt", format, "", 0, 0, 0), Config())
+    assert outcome(record) == (None, "read.not_a_file")
+    assert record.raw_head is None
+
+
+def test_socket_is_not_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path may have 107 bytes
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("a.txt")
+        [record] = read_part(tmp_path, Part("a.txt", "txt", "", 0, 0, 0), Config())
+    assert outcome(record) == (None, "read.not_a_file")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("missing.txt", "No such file or directory"),
+        ("folder.txt", "Is a directory"),
+        ("loop.txt", "Too many levels of symbolic links"),
+        ("nul\0.txt", "the name can't be a path"),
+        ("b\ufffd.txt", "the file's name is not UTF-8"),
+    ],
+)
+def test_unreadable_file_names_no_machine_path(tmp_path: Path, name: str, found: str) -> None:
+    (tmp_path / "folder.txt").mkdir()
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    [record] = read_part(tmp_path, Part(name, "txt", "", 0, 0, 0), Config())
+    assert outcome(record) == (None, "read.unreadable")
+    assert record.reject_detail == f"{name}: {found}"
+
+
+def test_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("x")
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "a.txt"))
+
+    monkeypatch.setattr("builtins.open", refuse)
+    [record] = read_part(tmp_path, Part("a.txt", "txt", "", 0, 1, 0), Config())
+    assert (record.reject_reason, record.reject_detail) == ("read.unreadable", "a.txt: Permission denied")
+
+
+# ------------------------------------------------------------------------------------------------ text
+
+
+@pytest.mark.parametrize(
+    ("content", "original"),
+    [
+        (b"", ""),
+        (b"one\r\ntwo\n", "one\r\ntwo\n"),
+        (BOM + "Straße\u2028\x0c".encode(), "\ufeffStraße\u2028\x0c"),
+        (b"a\x00b", "a\x00b"),
+    ],
+)
+def test_text_file_is_its_own_original(raw: Path, content: bytes, original: str) -> None:
+    expected = Record("a.txt", "txt", None, sha256(content), None, None, None, original, None, None, None)
+    assert read(raw, "a.txt", content) == [expected]
+    for extension, compress in COMPRESS:
+        [record] = read(raw, f"a.txt.{extension}", compress(content))
+        assert record == expected._replace(source_path=f"a.txt.{extension}")
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        ("Straße".encode("cp1252"), "byte 4: 0xdf"),
+        ("ab".encode("utf-16"), "byte 0: 0xff"),
+        (b"\xed\xa0\x80", "byte 0: 0xed"),  # a surrogate
+        (b"abc\xc3", "byte 3: 0xc3"),
+    ],
+)
+def test_text_file_that_is_not_utf8(raw: Path, content: bytes, detail: str) -> None:
+    [record] = read(raw, "a.txt", content)
+    assert (record.reject_reason, record.reject_detail) == ("read.invalid_utf8", detail)
+    assert (record.source_sha256, record.raw_head, record.original) == (sha256(content), content, "")
+
+
+def test_text_file_over_the_limit(raw: Path) -> None:
+    config = Config(limits=Limits(record_bytes=1_000_000))
+    content = b"x" * 1_000_001
+    assert outcomes(read(raw, "a.txt", content[1:], config)) == [(None, "x" * 1_000_000)]
+    for name, stored in [("a.txt", content), ("a.txt.gz", gz(content)), ("a.txt.zst", zst(content))]:
+        [record] = read(raw, name, stored, config)
+        assert outcome(record) == (None, "limit.record_bytes")
+        assert record.reject_detail == "1,000,001 bytes, expected at most 1,000,000"
+        assert (record.source_sha256, record.raw_head) == (sha256(content), content[:1024])
+
+
+@both
+def test_damaged_compressed_text(raw: Path, extension: str, compress: Callable[[bytes], bytes]) -> None:
+    name, stored = f"a.txt.{extension}", compress(b"text " * 100)
+    assert outcomes(read(raw, name, b"")) == [(None, "read.truncated")]
+    assert outcomes(read(raw, name, stored[:-1])) == [(None, "read.truncated")]
+    assert outcomes(read(raw, name, b"plain text")) == [(None, "read.corrupt")]
+    assert outcomes(read(raw, name, stored + b"rest")) == [
+        (None, "text " * 100),
+        (None, "read.trailing_garbage"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ JSON Lines
+
+
+def test_good_line(raw: Path) -> None:
+    line = (
+        b'{"id": "007", "url": "https://example.org/1", "text": "Gr\\u00fc\xc3\x9fe\\n",'
+        b' "fetched_at": "2024-03-01T14:00:00+02:00", "more": [1]}'
+    )
+    assert read(raw, "a.jsonl", line + b"\n") == [
+        Record(
+            source_path="a.jsonl",
+            source_format="jsonl",
+            source_record="1",
+            source_sha256=sha256(line),
+            source_id="007",
+            url="https://example.org/1",
+            fetched_at=NOON,
+            original="Grüße\n",
+            reject_reason=None,
+            reject_detail=None,
+            raw_head=None,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"text":"a"}\n{"text":"b"}\n', [("1", "a"), ("2", "b")]),
+        (b'{"text":"a"}\n{"text":"b"}', [("1", "a"), ("2", "b")]),
+        (b'{"text":"a"}\r\n{"text":"b"}\r\n', [("1", "a"), ("2", "b")]),
+        (b'\n \t\r\n{"text":"a"}\n\n{"text":"b"}\n\n', [("3", "a"), ("5", "b")]),
+        (BOM + b'{"text":"a"}\n', [("1", "a")]),
+        (BOM + b'\n{"text":"a"}\n', [("2", "a")]),
+        (b'{"text":""}', [("1", "")]),
+        # one bad line, and the others are read
+        (b'{"text":"a"}\n{"text":"\xff"}\n{"text":"c"}\n', [("1", "a"), ("2", "read.invalid_utf8"), ("3", "c")]),
+        (b'{"text":"a"}\nnot JSON\n{"text":"c"}\n', [("1", "a"), ("2", "read.invalid_json"), ("3", "c")]),
+        (b'{"text":"a"}\n{"text":"b', [("1", "a"), ("2", "read.invalid_json")]),
+        (b'{"text":"a"}{"text":"b"}\n', [("1", "read.invalid_json")]),
+        (b'{"text":"a"}\r{"text":"b"}\n', [("1", "read.invalid_json")]),
+        (b'{"text":"a"}\n' + BOM + b'{"text":"b"}\n', [("1", "a"), ("2", "read.invalid_json")]),
+        # nothing in it
+        (b"", [(None, "read.empty_file")]),
+        (BOM, [(None, "read.empty_file")]),
+        (b"\n \r\n\t\n", [(None, "read.empty_file")]),
+    ],
+)
+def test_lines(raw: Path, content: bytes, expected: list[tuple[str | None, str]]) -> None:
+    assert outcomes(read(raw, "a.jsonl", content)) == expected
+    for extension, compress in COMPRESS:
+        assert outcomes(read(raw, f"a.ndjson.{extension}", compress(content))) == expected
+
+
+@pytest.mark.parametrize("character", [*"\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r", "\x00", "\t"])
+def test_no_character_in_a_string_ends_a_line(raw: Path, character: str) -> None:
+    line = f'{{"text":"a{character}b"}}\n'
+    escaped = json.dumps({"text": f"a{character}b"}) + "\n"
+    expected = [(str(number), f"a{character}b") for number in (1, 2, 3)]
+    assert outcomes(read(raw, "a.jsonl", (line + escaped + line).encode())) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (rb'{"text":"a\ud800b"}', "a\ufffdb"),
+        (rb'{"text":"a\uDFFF\ud800"}', "a\ufffd\ufffd"),
+        (rb'{"text":"\ud800\ud83d\ude00"}', "\ufffd😀"),
+        (rb'{"text":"\\ud800 \\\ud800"}', "\\ud800 \\\ufffd"),
+        (rb'{"te\ud800":1,"text":"a"}', "a"),
+        (b'{"n":NaN,"text":"a"}', "a"),
+        (b'{"n":1e400,"text":"a"}', "a"),
+        (b'{"n":' + b"9" * 5_000 + b',"text":"a"}', "a"),
+        (b'{"n":' + b"[" * 249 + b"]" * 249 + b',"m":1e400,"text":"a"}', "a"),
+        (b'{"n":' + b"[" * 1_000 + b"]" * 1_000 + b',"text":"a"}', "a"),
+        (b'{"n":"' + b"[" * 100_000 + b'","m":1e400,"text":"a"}', "a"),
+        (b'{"text":"a","text":"b"}', "b"),
+    ],
+)
+def test_odd_lines_that_can_be_read(raw: Path, line: bytes, text: str) -> None:
+    assert outcomes(read(raw, "a.jsonl", line)) == [("1", text)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "detail"),
+    [
+        (b'{"text":"a\xfe"}', "read.invalid_utf8", "line 1, byte 10: 0xfe"),
+        (b'{"text":"\xed\xa0\x80"}', "read.invalid_utf8", "line 1, byte 9: 0xed"),
+        (b'\xff\xfe{\x00"\x00', "read.invalid_utf8", "line 1, byte 0: 0xff"),
+        (b'{"text":"a",}', "read.invalid_json", "line 1, column 1"),
+        (b"{'text':'a'}", "read.invalid_json", "line 1, column 2"),
+        (b"[" * 100_000, "read.invalid_json", "line 1: nested deeper than 250"),
+        (b"[" * 100_000 + b"]" * 100_000, "read.invalid_json", "line 1: nested deeper than 250"),
+        (b'{"a":' * 100_000, "read.invalid_json", "line 1: nested deeper than 250"),
+        (b'"' + b"[" * 1_000, "read.invalid_json", "line 1, column 1"),
+        (b'["a"]', "read.wrong_type", "line 1: the record is a list, expected an object"),
+        (b"7", "read.wrong_type", "line 1: the record is a number, expected an object"),
+        (b"null", "read.wrong_type", "line 1: the record is null, expected an object"),
+        (b"{}", "read.no_text", "line 1: 'text' is missing or null"),
+        (b'{"text":null}', "read.no_text", "line 1: 'text' is missing or null"),
+        (b'{"Text":"a"}', "read.no_text", "line 1: 'text' is missing or null"),
+        (b'{"text":7}', "read.wrong_type", "line 1: 'text' is a number, expected a string"),
+        (b'{"text":false}', "read.wrong_type", "line 1: 'text' is a boolean, expected a string"),
+        (b'{"text":["a"]}', "read.wrong_type", "line 1: 'text' is a list, expected a string"),
+        (b'{"text":{"a":1}}', "read.wrong_type", "line 1: 'text' is an object, expected a string"),
+    ],
+)
+def test_bad_lines(raw: Path, line: bytes, reason: str, detail: str) -> None:
+    [record] = read(raw, "a.jsonl", line)
+    assert record.reject_reason == reason
+    assert (record.reject_detail or "").startswith(detail)
+    assert (record.source_sha256, record.raw_head) == (sha256(line), line[:1024])
+    assert (record.original, record.source_record) == ("", "1")
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ('"007"', "007"),
+        ('"1e5"', "1e5"),
+        ("7", "7"),
+        ("0", "0"),
+        ("-3", "-3"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("12345678901234567890123", "12345678901234567890123"),
+        ("-9223372036854775809", "-9223372036854775809"),
+        ("9" * 5_000, "9" * 5_000),
+        ("1.50", "1.50"),
+        ("1e5", "1e5"),
+        ("1e400", "1e400"),
+        ("true", "true"),
+        ('["a", 12345678901234567890123]', '["a",12345678901234567890123]'),
+        ('{"b": 1.0, "a": "\\ud800"}', '{"b":1.0,"a":"\ufffd"}'),
+        ('"\\ud800"', "\ufffd"),
+        ("null", None),
+        ('""', None),
+    ],
+)
+@pytest.mark.parametrize("text", ['"a"', "null"])
+def test_ids_are_text_as_written(raw: Path, written: str, read_as: str | None, text: str) -> None:
+    [record] = read(raw, "a.jsonl", f'{{"id":{written},"text":{text}}}'.encode())
+    assert record.source_id == read_as
+    assert record.original == ("a" if text == '"a"' else "")
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ('"https://example.org"', "https://example.org"),
+        ('"no URL"', "no URL"),
+        ('""', None),
+        ("null", None),
+        ("7", None),
+        ('["https://example.org"]', None),
+    ],
+)
+@pytest.mark.parametrize("more", ["1", "NaN"])  # NaN: the careful way
+def test_urls(raw: Path, written: str, read_as: str | None, more: str) -> None:
+    [record] = read(raw, "a.jsonl", f'{{"url":{written},"text":"a","more":{more}}}'.encode())
+    assert (record.url, record.original, record.reject_reason) == (read_as, "a", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2024-03-01T12:00:00Z", NOON),
+        ("2024-03-01 14:00:00+02:00", NOON),
+        ("2024-03-01T12:00:00", NOON),
+        (" 2024-03-01 ", datetime(2024, 3, 1, tzinfo=UTC)),
+        (1709294400, NOON),
+        (1709294400.5, NOON.replace(microsecond=500_000)),
+        ("yesterday", None),
+        ("", None),
+        ("0001-01-01T00:00:00+05:00", None),
+        (1709294400000, None),
+        (0, None),
+        (-1, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (10**400, None),
+        (True, None),
+        (["2024-03-01"], None),
+        (None, None),
+    ],
+)
+def test_times(raw: Path, value: Any, expected: datetime | None) -> None:
+    assert read_time(value) == expected
+    for more in ("1", "NaN"):
+        line = f'{{"text":"a","more":{more},"fetched_at":{json.dumps(value)}}}'
+        [record] = read(raw, "a.jsonl", line.encode())
+        assert (record.fetched_at, record.original) == (expected, "a")
+
+
+@pytest.mark.parametrize(
+    ("line", "source_id", "url"),
+    [
+        (b'{"id":7,"url":"u"}', "7", "u"),
+        (b'{"id":7,"url":"u","text":[]}', "7", "u"),
+        (b'{"id":7,"url":"u","text":"\xff"}', "7", "u"),
+        (b'{"id":"\xff","url":"u","text":"a"}', None, "u"),
+        (b'{"id":7,"url":"u\xff","text":"a"}', "7", None),
+        (b'{"id":7,"url":"u","text":"a', None, None),
+        (b'[7,"\xff"]', None, None),
+        (b'{"id":7,"\xff', None, None),
+    ],
+)
+def test_bad_line_keeps_its_identity(raw: Path, line: bytes, source_id: str | None, url: str | None) -> None:
+    [record] = read(raw, "a.jsonl", line)
+    assert (record.source_id, record.url, record.original) == (source_id, url, "")
+    assert (record.reject_reason or "").startswith("read.")
+
+
+def test_fields_are_mapped(raw: Path) -> None:
+    config = Config(fields=Fields(id="_id", url="link", text="body", fetched_at="crawled"))
+    line = b'{"_id":1,"link":"u","body":"a","crawled":1709294400,"id":2,"url":"v","text":"b"}\n{"text":"b"}'
+    good, bad = read(raw, "a.jsonl", line, config)
+    assert (good.source_id, good.url, good.original, good.fetched_at) == ("1", "u", "a", NOON)
+    assert (bad.reject_reason, bad.reject_detail) == ("read.no_text", "line 2: 'body' is missing or null")
+
+
+@pytest.mark.parametrize("ending", [b"", b"\r"])
+@pytest.mark.parametrize("limit", [20, 300_000])
+def test_line_over_the_limit(raw: Path, ending: bytes, limit: int) -> None:
+    config = Config(limits=Limits(record_bytes=limit))
+    text = "x" * (limit - len('{"text":""}'))
+    fits, long = f'{{"text":"{text}"}}'.encode(), f'{{"text":"{text}x"}}'.encode()
+    blank = b" " * (2 * limit)
+    content = (ending + b"\n").join([fits, long, long + b"\r", blank, fits, b""])
+    expected = [("1", text), ("2", "limit.record_bytes"), ("3", "limit.record_bytes"), ("5", text)]
+    for name, stored in [("a.jsonl", content), ("a.jsonl.gz", gz(content)), ("a.jsonl.zst", zst(content))]:
+        records = read(raw, name, stored, config)
+        assert outcomes(records) == expected
+        assert records[1].reject_detail == f"line 2: {limit + 1:,} bytes, expected at most {limit:,}"
+        assert (records[1].source_sha256, records[1].raw_head) == (sha256(long), long[:1024])
+        assert records[2].source_sha256 == sha256(long + b"\r" if ending else long)
+
+
+def test_long_lines_and_bombs_are_not_held(raw: Path) -> None:
+    config = Config(limits=Limits(record_bytes=1_000_000))
+    content = b'{"text":"' + b"x" * 60_000_000 + b'"}\n{"text":"b"}'
+    (raw / "a.jsonl").write_bytes(content)
+    (raw / "a.jsonl.gz").write_bytes(gz(content))
+    (raw / "a.jsonl.zst").write_bytes(zst(content))
+    del content
+    for compression in ("", "gz", "zst"):
+        name = f"a.jsonl.{compression}".rstrip(".")
+        part = Part(name, "jsonl", compression, 0, 60_000_100, 1)
+        tracemalloc.start()
+        records = list(read_part(raw, part, config))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert outcomes(records) == [("1", "limit.record_bytes"), ("2", "b")]
+        assert peak < 35_000_000  # zstd's steps give 8 MiB
+
+
+def test_detail_quotes_little(raw: Path) -> None:
+    config = Config(fields=Fields(text="t" * 500))
+    for line in (b'{"a":1}', b"x" * 5_000, b'{"' + b"x" * 5_000 + b'":nope}'):
+        [record] = read(raw, "a.jsonl", line, config)
+        assert len(record.reject_detail or "") <= DETAIL_CHARS + 60
+
+
+# ------------------------------------------------------------------------------------------------ laws
+
+json_values = st.sampled_from(
+    ["", "a", "\ud800", "\x85\u2028", None, True, 7, 2**64, 1.5, 1e400, [], [2**70, {"a": "\udfff"}], {"": None}]
+)
+json_lines = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(["id", "url", "text", "fetched_at"], json_values | st.text(max_size=5))
+).map(lambda record: json.dumps(record).encode())
+good_lines = st.text(max_size=30).map(lambda text: json.dumps({"text": text}).encode())
+contents = st.lists(st.binary(max_size=12) | json_lines | st.just(b" \t"), max_size=8).map(b"\n".join)
+
+
+@given(contents | st.binary(max_size=60))
+@example(BOM + b"\n\x0c\x0b\n\x1c\n\x85")
+@example(b"\r\r\n")
+def test_any_bytes_give_a_record_for_each_line_that_is_not_blank(raw: Path, content: bytes) -> None:
+    lines = content.removeprefix(BOM).split(b"\n")
+    numbers: list[str | None] = [str(number) for number, line in enumerate(lines, 1) if line.strip()]
+    for name, stored in [("l.jsonl", content), ("l.jsonl.gz", gz(content)), ("l.jsonl.zst", zst(content))]:
+        records = read(raw, name, stored)
+        assert [record.source_record for record in records] == (numbers or [None])
+        for record in records:
+            json.dumps(record[:6] + record[7:10], ensure_ascii=False).encode()  # no surrogate anywhere
+            if record.reject_reason is None:
+                found = json.loads(lines[int(record.source_record or 0) - 1])["text"]
+                assert record.original == "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in found)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_of_any_format_give_a_record(raw: Path, content: bytes) -> None:
+    for name in ("l.txt", "l.txt.gz", "l.txt.zst", "l.jsonl.gz", "l.jsonl.zst", "l.parquet", "l.csv"):
+        assert len(read(raw, name, content)) >= 1
+
+
+@given(st.lists(good_lines, min_size=1, max_size=20), st.data())
+def test_members_read_as_one(raw: Path, lines: list[bytes], data: st.DataObject) -> None:
+    content = b"\n".join(lines)
+    cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=4).map(sorted))
+    pieces = [content[i:j] for i, j in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+    plain = [record[2:] for record in read(raw, "m.jsonl", content)]
+    skippable = b"\x5a\x2a\x4d\x18\x03\x00\x00\x00abc"
+    padding = b"\0" * data.draw(st.integers(0, 9))
+    for name, stored in [
+        ("m.jsonl.gz", b"".join(map(gz, pieces))),
+        ("m.jsonl.gz", padding.join(map(gz, pieces)) + padding),
+        ("m.jsonl.zst", b"".join(map(zst, pieces))),
+        ("m.jsonl.zst", skippable + skippable.join(map(zst, pieces)) + skippable),
+    ]:
+        assert [record[2:] for record in read(raw, name, stored)] == plain
+
+
+def decodable_gz(stored: bytes) -> bytes:
+    content = b""
+    while stored:
+        stream = zlib.decompressobj(wbits=31)
+        content += stream.decompress(stored)
+        stored = stream.unused_data
+    return content
+
+
+def decodable_zst(stored: bytes) -> bytes:
+    stream, content = zstandard.ZstdDecompressor().decompressobj(), b""
+    for position in range(len(stored)):
+        if stream.eof:
+            stream = zstandard.ZstdDecompressor().decompressobj()
+        content += stream.decompress(stored[position : position + 1])
+    return content
+
+
+@both
+def test_cut_anywhere_keeps_the_whole_lines_before(
+    raw: Path, extension: str, compress: Callable[[bytes], bytes]
+) -> None:
+    decodable = decodable_gz if extension == "gz" else decodable_zst
+    first = b"".join(b'{"text":"%s"}\n' % sha256(b"%d" % n).encode() for n in range(20))
+    members = compress(first), compress(b'{"text":"last"}')
+    stored = b"".join(members)
+    for cut in range(len(stored) + 1):
+        records = read(raw, f"t.jsonl.{extension}", stored[:cut])
+        content = decodable(stored[:cut])
+        lines = content.split(b"\n")
+        texts = [json.loads(line)["text"] for line in lines[:-1]]
+        expected = [(str(number), text) for number, text in enumerate(texts, 1)]
+        if cut == len(stored):
+            expected.append(("21", "last"))
+        elif cut != len(members[0]):  # a cut between members can't be seen
+            expected.append((str(len(lines)), "read.truncated"))
+            assert records[-1].source_sha256 == sha256(lines[-1])
+            assert records[-1].raw_head == lines[-1]
+        assert outcomes(records) == expected
+
+
+def test_cut_deep_in_a_large_gzip_file(raw: Path) -> None:
+    content = b"".join(b'{"text":"%s"}\n' % (sha256(b"%d" % n).encode() * 20) for n in range(3_000))
+    stored = gz(content)
+    for cut in (len(stored) // 3, len(stored) // 2, len(stored) - 9, len(stored) - 1):
+        records = read(raw, "t.jsonl.gz", stored[:cut])
+        whole = decodable_gz(stored[:cut]).count(b"\n")
+        assert [record.reject_reason for record in records] == [None] * whole + ["read.truncated"]
+        assert records[-1].source_record == str(whole + 1)
+
+
+# ------------------------------------------------------------------------------------------------ damage
+
+
+@both
+def test_damaged_lines(raw: Path, extension: str, compress: Callable[[bytes], bytes]) -> None:
+    name, a = f"d.jsonl.{extension}", b'{"text":"a"}\n'
+    flipped = bytearray(compress(b"{}" * 50))
+    flipped[-2] ^= 1  # the checksum
+    assert outcomes(read(raw, name, b"")) == [("1", "read.truncated")]
+    assert outcomes(read(raw, name, a)) == [("1", "read.corrupt")]
+    assert outcomes(read(raw, name, compress(a) + flipped)) == [("1", "a"), ("2", "read.corrupt")]
+    [good, garbage] = read(raw, name, compress(a[:-1]) + b"garbage" * 1_000)
+    assert outcome(good) == ("1", "a")
+    assert (garbage.reject_reason, garbage.source_record) == ("read.trailing_garbage", None)
+    assert garbage.reject_detail == "7,000 bytes after the end of the stream"
+    assert garbage.source_sha256 == sha256(b"garbage" * 1_000)
+    assert garbage.raw_head == (b"garbage" * 1_000)[:1024]
+    assert outcomes(read(raw, name, compress(b"") + b"garbage")) == [(None, "read.trailing_garbage")]
+
+
+def test_damage_in_a_large_gzip_file_keeps_the_lines_before(raw: Path) -> None:
+    content = b"".join(b'{"text":"%s"}\n' % sha256(b"%d" % n).encode() for n in range(20_000))
+    stored = bytearray(gz(content))
+    middle = len(stored) // 2
+    stored[middle : middle + 4] = b"\xff\xff\xff\xff"
+    records = read(raw, "d.jsonl.gz", bytes(stored))
+    assert records[-1].reject_reason == "read.corrupt"
+    # Garbled lines may stand between the damage and where it shows; far before, all are good.
+    assert [record.reject_reason for record in records[:8_000]] == [None] * 8_000
+
+
+def test_read_error_midway(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError(5, "Input/output error", self.name)
+            return super().read(size)
+
+    content = b'{"text":"%s"}\n' % (b"x" * 99_987)
+    (raw / "e.jsonl").write_bytes(content * 10)
+    monkeypatch.setattr("builtins.open", lambda path, _: Failing(path))
+    records = list(read_part(raw, Part("e.jsonl", "jsonl", "", 0, 1_000_000, 1), Config()))
+    assert [record.reject_reason for record in records] == [None, None, "read.unreadable"]
+    assert records[-1].reject_detail == "line 3: Input/output error"
+
+
+def bomb(compress: Callable[[bytes], bytes]) -> bytes:
+    """Small members of 8 MiB each, one more than fit the floor; between them, whole lines."""
+    member = compress(b'{"text":"a"}\n' + b" " * (8 << 20) + b"\n")
+    return member * (EXPANSION_FLOOR // (8 << 20) + 1)
+
+
+@both
+def test_bomb_stops_at_the_floor(raw: Path, extension: str, compress: Callable[[bytes], bytes]) -> None:
+    stored = bomb(compress)
+    assert len(stored) < 100_000
+    records = read(raw, f"b.jsonl.{extension}", stored)
+    expected = [(str(2 * number + 1), "a") for number in range(8)]
+    assert outcomes(records) == [*expected, ("16", "limit.expansion")]
+    [record] = read(raw, f"b.txt.{extension}", stored)
+    assert outcome(record) == (None, "limit.expansion")
+
+
+@both
+def test_honest_text_is_no_bomb(raw: Path, extension: str, compress: Callable[[bytes], bytes]) -> None:
+    config = Config(limits=Limits(expansion_ratio=1_000_000))
+    assert [record.reject_reason for record in read(raw, f"b.jsonl.{extension}", bomb(compress), config)] == [None] * 9
+
+
+def test_zstd_window_over_the_library_limit(raw: Path) -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=30, enable_ldm=False)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    stored = compressor.compress(b'{"text":"a"}\n') + compressor.flush()
+    [record] = read(raw, "w.jsonl.zst", stored)
+    assert outcome(record) == ("1", "read.corrupt")
+
+
+# ------------------------------------------------------------------------------------------------ Parquet
+
+
+def parquet(columns: dict[str, Any], **options: Any) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink, write_page_checksum=True, **options)
+    return sink.getvalue()
+
+
+def test_rows(raw: Path) -> None:
+    content = parquet(
+        {
+            "id": ["007", None],
+            "url": ["https://example.org", ""],
+            "text": ["Grüße\r\n", ""],
+            "fetched_at": pa.array([NOON, None], pa.timestamp("ms", "Europe/Berlin")),
+            "more": [1, 2],
+        }
+    )
+    first = '["007","https://example.org","Grüße\\r\\n","2024-03-01T12:00:00+00:00"]'.encode()
+    assert read_rows(raw, content) == [
+        Record(
+            "a.parquet",
+            "parquet",
+            "0",
+            sha256(first),
+            "007",
+            "https://example.org",
+            NOON,
+            "Grüße\r\n",
+            None,
+            None,
+            None,
+        ),
+        Record("a.parquet", "parquet", "1", sha256(b'[null,null,"",null]'), None, None, None, "", None, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pa.array(["a", None, "c"]),
+        pa.array(["a", None, "c"], pa.large_string()),
+        pa.array(["a", None, "c"], pa.string_view()),
+        pa.array(["a", None, "c"]).dictionary_encode(),
+        pa.array(["a", None, "c"], pa.large_string()).dictionary_encode(),
+    ],
+    ids=lambda text: str(text.type)[:20],
+)
+def test_string_columns(raw: Path, text: "pa.Array[Any]") -> None:
+    expected = [("0", "a"), ("1", "read.no_text"), ("2", "c")]
+    assert outcomes(read_rows(raw, parquet({"text": text}))) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason", "detail"),
+    [
+        ({"body": ["a"]}, "read.no_text", "a.parquet: no columns 'text', expected one; there: body"),
+        ({"text": [7]}, "read.wrong_type", "a.parquet: 'text' is int64, expected string"),
+        ({"text": [b"a"]}, "read.wrong_type", "a.parquet: 'text' is binary, expected string"),
+        ({"text": [["a"]]}, "read.wrong_type", "a.parquet: 'text' is list<element: string>, expected string"),
+        ({"text": pa.array([], pa.string())}, "read.empty_file", "a.parquet: no rows"),
+    ],
+)
+def test_file_without_texts_is_one_record(raw: Path, columns: Any, reason: str, detail: str) -> None:
+    content = parquet(columns)
+    [record] = read_rows(raw, content)
+    assert (record.source_record, record.reject_reason, record.reject_detail) == (None, reason, detail)
+    assert (record.source_sha256, record.raw_head) == (sha256(content), content[:1024])
+
+
+def test_rows_of_a_column_of_nulls(raw: Path) -> None:
+    records = read_rows(raw, parquet({"id": [1, 2], "text": pa.nulls(2)}))
+    assert outcomes(records) == [("0", "read.no_text"), ("1", "read.no_text")]
+    assert [record.source_id for record in records] == ["1", "2"]
+    assert records[0].raw_head == b'["1",null,null,null]'
+
+
+def test_two_columns_of_one_name(raw: Path) -> None:
+    table = pa.Table.from_arrays([pa.array(["a"])] * 2, names=["text", "text"])
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    [record] = read_rows(raw, sink.getvalue())
+    assert (record.reject_reason, record.reject_detail) == (
+        "read.wrong_type",
+        "a.parquet: 2 columns 'text', expected one; there: text, text",
+    )
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 3, names=["text", "id", "id"]), sink)
+    [record] = read_rows(raw, sink.getvalue())
+    assert (record.original, record.source_id) == ("a", None)
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (pa.array([7], pa.int64()), "7"),
+        (pa.array([2**64 - 1], pa.uint64()), "18446744073709551615"),
+        (pa.array([7.0]), "7.0"),
+        (pa.array([True]), "true"),
+        (pa.array(["007"], pa.string_view()), "007"),
+        (pa.array(["007"]).dictionary_encode(), "007"),
+        (pa.array([b"ab"]), "ab"),
+        (pa.array([b"\xff\x00"]), "ff00"),
+        (pa.array([[1, 2]]), "[1,2]"),
+        (pa.array([{"a": "ü"}]), '{"a":"ü"}'),
+        (pa.array([NOON]), "2024-03-01 12:00:00+00:00"),
+        (pa.array([None], pa.int64()), None),
+        (pa.array([""]), None),
+    ],
+    ids=str,
+)
+def test_ids_of_rows_are_text(raw: Path, ids: "pa.Array[Any]", expected: str | None) -> None:
+    [record] = read_rows(raw, parquet({"id": ids, "text": ["a"]}))
+    assert (record.source_id, record.original) == (expected, "a")
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (pa.array([NOON], pa.timestamp("us", "UTC")), NOON),
+        (pa.array([NOON.replace(tzinfo=None)], pa.timestamp("ns")), NOON),
+        (pa.array([1709294400_000000_001], pa.timestamp("ns")), NOON),
+        (pa.array([NOON.date()]), datetime(2024, 3, 1, tzinfo=UTC)),
+        (pa.array(["2024-03-01T12:00:00Z"]), NOON),
+        (pa.array([1709294400]), NOON),
+        (pa.array([1709294400.0]), NOON),
+        (pa.array([2**62], pa.timestamp("ms")), None),
+        (pa.array([2**62], pa.timestamp("us")), None),
+        (pa.array(["soon"]), None),
+        (pa.array([None], pa.timestamp("us")), None),
+    ],
+    ids=str,
+)
+def test_times_of_rows(raw: Path, times: "pa.Array[Any]", expected: datetime | None) -> None:
+    [record] = read_rows(raw, parquet({"fetched_at": times, "text": ["a"]}))
+    assert (record.fetched_at, record.original) == (expected, "a")
+
+
+def strings(*values: bytes) -> "pa.Array[Any]":
+    """A string column of any bytes."""
+    return pa.array(values, pa.binary()).view(pa.string())
+
+
+def test_rows_that_are_not_utf8(raw: Path) -> None:
+    content = parquet({"id": strings(b"1", b"2", b"\xfe"), "text": strings(b"a", b"b\xff", b"c")})
+    good, bad, odd = read_rows(raw, content)
+    assert (good.source_id, good.original) == ("1", "a")
+    assert (bad.source_id, bad.reject_reason, bad.reject_detail) == (
+        "2",
+        "read.invalid_utf8",
+        "row 1, byte 1: 0xff",
+    )
+    assert (odd.source_id, odd.original) == ("fe", "c")
+
+
+def test_row_over_the_limit(raw: Path) -> None:
+    config = Config(limits=Limits(record_bytes=10))
+    records = read_rows(raw, parquet({"text": ["ä" * 5, "ä" * 6, "a"]}), config)
+    assert outcomes(records) == [("0", "ä" * 5), ("1", "limit.record_bytes"), ("2", "a")]
+    assert records[1].reject_detail == "row 1: 12 bytes, expected at most 10"
+
+
+def test_damaged_row_group_is_one_record_and_the_next_is_read(raw: Path) -> None:
+    texts = [sha256(b"%d" % n) * 10 for n in range(400)]
+    content = bytearray(parquet({"text": texts}, row_group_size=100, use_dictionary=False))
+    column = pq.ParquetFile(io.BytesIO(content)).metadata.row_group(1).column(0)
+    content[column.data_page_offset + column.total_compressed_size // 2] ^= 0xFF
+    records = read_rows(raw, bytes(content))
+    good = [(str(n), texts[n]) for n in range(400) if not 100 <= n < 200]
+    assert outcomes(records) == [*good[:100], ("100", "read.corrupt"), *good[100:]]
+
+
+def test_cut_parquet_is_one_record(raw: Path) -> None:
+    content = parquet({"text": ["a", "b"]})
+    for cut in range(len(content)):
+        [record] = read_rows(raw, content[:cut])
+        assert outcome(record) == (None, "read.corrupt")
+        assert record.source_sha256 == sha256(content[:cut])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255))
+def test_flipped_bits_never_give_other_texts(raw: Path, place: int, mask: int) -> None:
+    texts = [f"text {n}" for n in range(20)]
+    content = bytearray(parquet({"text": texts, "id": list(range(20))}))
+    content[place % len(content)] ^= mask
+    for record in read_rows(raw, bytes(content)):
+        assert record.reject_reason is not None or record.original in texts

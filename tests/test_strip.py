@@ -1,0 +1,194 @@
+"""What goes and what stays: tables of documents, and laws."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.boilerplate.lines import fold, line_hashes
+from transforms.boilerplate.strip import is_prose, is_teaser, removals, spans
+from transforms.boilerplate.templates import NO_TEMPLATES, Templates
+from transforms.config import Boilerplate
+from transforms.spans import apply
+
+BODY = (
+    "The ferry left the quay a little after seven, as it had done every morning since the war, and the cook "
+    "leaned over the rail to see whether the swans had come back."
+)
+BODY2 = (
+    "Nobody on board remembered a winter in which they had not, and yet each year somebody was sent to count "
+    "them, to write the number into the ship's book, and to sign it."
+)
+
+
+def strip(text, repeated=(), has_url=True):
+    hashes = line_hashes(text)
+    lines = {line_hashes(line)[0]: 5 for line in repeated}
+    templates = Templates(10, lines) if lines else NO_TEMPLATES
+    gone = removals(text, hashes, templates, has_url, Boilerplate())
+    return apply(text, spans(text, gone))
+
+
+def page(*lines):
+    return "\n\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        # the title twice
+        (page("Swans", "Swans", BODY, BODY2), page("Swans", BODY, BODY2)),
+        # a header
+        (page("Swans", "Source: The Gazette\nAuthor: A. Pen\nTags birds winter", BODY), page("Swans", BODY)),
+        # neighbours, related list with teasers
+        (
+            page(
+                "Swans", BODY, "<<:  The last tram", ">>:  Bread by night", "Artikel empfehlen", "Tea", "How to br..."
+            ),
+            page("Swans", BODY),
+        ),
+        # two cut-off teasers without any heading
+        (page(BODY, "Tea for two", "How to brew a pot of te...", "Rain", "Why the gutters overfl..."), page(BODY)),
+        # related articles and what follows them
+        (page("Swans", BODY, BODY2, "Related Articles", "Tea for two", "Rain on the roof"), page("Swans", BODY, BODY2)),
+    ],
+)
+def test_stripped(raw, expected):
+    assert strip(raw) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        page("Swans", BODY, BODY2),
+        # one teaser alone may be prose that trails off
+        page(BODY, "And then he was gon..."),
+        # a repeated line without a body is a poem
+        page("Row, row, row your boat", "Row, row, row your boat", "Gently down the stream"),
+        # an anchor as a word of prose
+        page(BODY, "Related articles of the treaty were amended in 1957, and nobody noticed.", BODY2),
+        # a short last line
+        page(BODY, "The End"),
+        # a sub-heading, a list
+        page(BODY, "What we took along", "• bread", "• salt", "• a map", BODY2),
+        # nothing but short lines: nothing can be told apart
+        page("Flour", "Salt", "Water", "Contact us"),
+        "",
+        "\n\n",
+        "no newline at the end",
+    ],
+)
+def test_kept(text):
+    assert strip(text) == text
+
+
+FOOTER = "The Ferry Post is printed on Tuesdays"
+
+
+def test_a_template_goes_from_the_tail_without_a_url_and_from_the_body_only_with_one():
+    tail = page(BODY, FOOTER)
+    inside = page(BODY, FOOTER, BODY2)
+    assert strip(tail, [FOOTER], has_url=False) == page(BODY)
+    assert strip(inside, [FOOTER], has_url=False) == inside
+    assert strip(inside, [FOOTER], has_url=True) == page(BODY, BODY2)
+
+
+def test_a_template_line_that_is_an_anchor_says_so():
+    text = page(BODY, "Related Articles", "Tea for two")
+    gone = removals(
+        text, line_hashes(text), Templates(10, {line_hashes("Related Articles")[0]: 7}), True, Boilerplate()
+    )
+    assert {(removal.reason, removal.support) for removal in gone.values()} == {
+        ("boilerplate.related", 7),
+        ("boilerplate.related", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("gone", "expected"),
+    [
+        ({2}, "a\n\ne\n\ng\n"),  # in the middle: one blank line stays
+        ({0}, "c\n\ne\n\ng\n"),  # at the top: nothing blank above
+        ({6}, "a\n\nc\n\ne\n"),  # at the end: no blank below
+        ({4, 6}, "a\n\nc\n"),
+        ({0, 2, 4, 6}, ""),
+    ],
+)
+def test_blank_lines_go_with_the_line_that_made_them_needless(gone, expected):
+    from transforms.boilerplate.strip import Removal
+
+    text = "a\n\nc\n\ne\n\ng\n"
+    found = spans(text, {at: Removal("boilerplate.share", "r", 1.0) for at in gone})
+    assert apply(text, found) == expected
+
+
+LINES = st.sampled_from(
+    [
+        *(
+            "",
+            "",
+            BODY,
+            BODY2,
+            "Swans",
+            "Swans",
+            FOOTER,
+            "Related Articles",
+            "Share this",
+            "Tea for t...",
+            "Rain fal...",
+        ),
+        *(
+            "<<:  The last tram",
+            "Source: Internet",
+            "Tags a b",
+            "© 2020 The Ferry Post. All rights reserved.",
+            "• bread",
+        ),
+        *("Contact Us", "Artikel empfehlen", "The author is a staff writer at The Ferry Post.", "By Jane Doe"),
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=14), st.booleans())
+def test_stripping_twice_is_stripping_once(lines, has_url):
+    text = "\n".join(lines)
+    once = strip(text, [FOOTER], has_url)
+    assert strip(once, [FOOTER], has_url) == once
+
+
+@given(st.lists(LINES, max_size=14), st.booleans())
+def test_prose_that_is_no_template_stays_in_order(lines, has_url):
+    text = "\n".join(lines)
+    left = [line for line in strip(text, [FOOTER], has_url).split("\n") if line in (BODY, BODY2)]
+    assert left == [line for line in lines if line in (BODY, BODY2)]
+
+
+@given(st.text("ab \n\t.…", max_size=60))
+def test_text_without_evidence_is_unchanged(text):
+    gone = removals(text, line_hashes(text), NO_TEMPLATES, True, Boilerplate())
+    assert all(removal.rule == "related.teasers" for removal in gone.values())
+
+
+@pytest.mark.parametrize(
+    ("line", "prose", "teaser"),
+    [
+        (BODY, True, False),
+        ("Viele Menschen haben eine Mitgliedschaft im Fitne...", False, True),
+        ("Short.", False, False),
+        ("A" * 300, True, False),
+        (
+            "昨日は朝から雨が降っていたので、港の市場はいつもより静かで、魚を買う人もほとんどいなかったという話を聞いた。",
+            True,
+            False,
+        ),
+        ("• " + BODY, False, False),
+        ("He hesitated ...", False, False),
+    ],
+)
+def test_kinds_of_line(line, prose, teaser):
+    assert (is_prose(line), is_teaser(line)) == (prose, teaser)
+
+
+def test_lines_fold_alike_on_every_page():
+    assert fold("  Seite 12 von\u00a0345 ") == fold("seite 1 von 2")
+    assert line_hashes("Seite 12")[0] == line_hashes("\n seite 7 ")[1]
+    assert line_hashes("***\n\n12 | 34") == [0, 0, 0]

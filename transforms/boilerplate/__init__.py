@@ -1,0 +1,1 @@
+"""Boilerplate stripping: what is cut from a page because the site put it there, and why."""

@@ -1,0 +1,628 @@
+"""Anchor phrases: the words by which a site's furniture gives itself away, in many languages.
+
+"Related articles", "上一篇:", "© 2020 … All rights reserved": a phrase says what a line is before any statistics can.
+On text already extracted by the best HTML tools, four in five wrong lines that remain are of this sort (related
+links, credits, share and newsletter calls, bios), while rules on line shape remove as much prose as noise. So the
+phrases are data (`rules/*.toml`, one file a reason), each rule carries lines it must strip and prose it must keep,
+and matching here says only *what a line is*: whether it goes is decided elsewhere, by its place on the page.
+
+All languages apply to every document: machine-translated sites mix them, and language is detected later.
+
+A line is compared in folded form (NFKD without accents, casefold, single spaces), because headings are often in
+capitals, and capitals drop their accents in Greek, French and Spanish. Decoration at the edges (bullets, arrows,
+emoji, "(3)") is ignored; quotation marks and dashes that open a line are not, for there they mark speech.
+
+>>> match_line("» Related Articles (3)").rule
+'related.en.heading'
+>>> match_line("Related articles of the treaty were amended in 1957.") is None
+True
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from unicodedata import normalize
+
+# One rules file each; the order is also the order of precedence between phrases of equal confidence.
+SUBJECTS = (
+    "related", "navigation", "share", "subscribe", "comments", "author_bio",
+    "byline", "header", "legal", "contact", "cookie", "promotion",
+)  # fmt: skip
+
+# Lengths in characters. A site's own lines are short; the limits also bound every regular expression.
+LINE_LIMIT = 200  # nothing longer is a labelled line: the longest real title after "<<:" seen was 150
+PATTERN_LIMIT = 120  # whole-line patterns; longer notices are the business of match_paragraph
+LABEL_LIMIT = 40  # what may stand before the colon
+PARAGRAPH_LIMIT = 1200  # above it a paragraph is an article without line breaks, and a phrase proves nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What a line or paragraph was recognised as. `value` is the original's own characters."""
+
+    reason: str
+    rule: str
+    kind: str  # "heading" | "label" | "line" | "paragraph"
+    place: str  # "head" | "tail" | "both"
+    field: str | None  # metadata column the value (or the block below a heading) belongs to
+    value: str
+    confidence: float  # 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One `[[rule]]` table of rules/*.toml."""
+
+    id: str
+    reason: str
+    language: str  # ISO 639-1, "zh" for both scripts, "any" for symbols
+    kind: str
+    place: str
+    confidence: float
+    field: str | None = None
+    bare: float | None = None  # confidence of a label without its colon; None: the colon is required
+    value: str = "title"  # what a label's value must look like: title | words | names | date | any
+    phrases: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()  # on folded text, whole line; anywhere in it for kind "paragraph"
+    cased: bool = False  # a paragraph's patterns read it as written: capitals are evidence
+    when: tuple[str, ...] = ()  # words of which the text must hold one before the patterns are tried
+    strip: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+
+
+# --- folding -----------------------------------------------------------------------------------------------------
+
+# Combining accents, Arabic vowel signs and tatweel, zero-width and direction marks, soft hyphen, emoji selectors.
+_MARKS = re.compile(
+    "[\u0300-\u036f\u0640\u064b-\u0655\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]+"
+)
+# Letters written one way or the other that do not decompose: Turkish dotless i, Arabic final ya and ta; quotes and
+# dashes; the circled c, which would decompose to a plain one.
+_VARIANTS = str.maketrans("ıىة’‘ʼ–—ⓒ", "iيه'''--©")
+_VARIANT = re.compile("[ıىة’‘ʼ–—ⓒ]")
+_EAST = re.compile("[\u3040-\u30ff\u31f0-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # kana, Han, Hangul
+
+
+def _unaccent(text: str) -> str:
+    if _VARIANT.search(text):
+        text = text.translate(_VARIANTS)
+    return normalize("NFC", _MARKS.sub("", normalize("NFKD", text)))
+
+
+def fold(text: str) -> str:
+    """The form in which phrases are compared.
+
+    >>> fold("  ΔΙΑΒΆΣΤΕ  Επίσης"), fold("Straße İlgili")
+    ('διαβαστε επισησ', 'strasse ilgili')
+    """
+    if not text.isascii():
+        # Kana and Hangul would be taken apart and put together again for nothing: three times the cost.
+        text = normalize("NFKC", text.replace("ⓒ", "©")) if _EAST.search(text) else _unaccent(text)
+    return " ".join(text.casefold().split())
+
+
+def _fold_pattern(pattern: str) -> str:
+    """A pattern as it meets folded text. Not casefolded as a whole: `\\S` is not `\\s`."""
+    return _unaccent(pattern).replace("ß", "ss").replace("ς", "σ")
+
+
+# --- edges -------------------------------------------------------------------------------------------------------
+
+_EDGE = " \t\r\n\v\f\u00a0\u3000\ufeff\u200b:：*#|=~<>_»«›‹•·●○■□◆◇★☆×…【】〖〗［］[]{}"
+_COUNT = re.compile(r"\s*[(\[（［]\s*\d[\d.,]{0,9}\+?\s*[)\]）］]$")
+_PICTURES = re.compile(
+    "^[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\\s]+|[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\\s]+$"
+)
+_FINAL = ".!?。！？؟"
+
+
+def _is_picture(character: str) -> bool:
+    return (
+        "\u2190" <= character <= "\u2bff"
+        or "\U0001f000" <= character <= "\U0001faff"
+        or character == "\ufe0f"
+    )
+
+
+def _trim(line: str) -> str:
+    """The line without decoration; '' where nothing is left or the line is a quotation."""
+    core = line.strip(_EDGE)
+    if not core or (len(line) > 1 and line.strip()[0] == "«" and line.strip()[-1] == "»"):
+        return ""
+    if core[-1] in ")]）］" or (core[-1].isdigit() and line.rstrip().endswith(("]", "］"))):
+        core = _COUNT.sub("", line.rstrip()).strip(_EDGE)
+        if not core:
+            return ""
+    if not core.isascii():
+        if _is_picture(core[0]) or _is_picture(core[-1]):
+            core = _PICTURES.sub("", core).strip(_EDGE)
+            if not core:
+                return ""
+    elif core.endswith("..."):
+        core = core.rstrip(". ")
+    if core[:2] == "- ":  # a bullet; a dash of any other width opens speech
+        core = core[2:].strip(_EDGE)
+    if core[-1:] == "-":
+        core = core.rstrip("- ")
+    return core
+
+
+# --- scripts: which patterns can match at all -------------------------------------------------------------------------
+
+_BEYOND_LATIN = re.compile("[\u0370-\u052f\u0600-\u06ff\u3040-\u30ff\u31f0-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_SCRIPTS = ("latin", "greek", "cyrillic", "arabic", "east")
+_SCRIPT_OF = {
+    "el": "greek",
+    "ru": "cyrillic",
+    "uk": "cyrillic",
+    "ar": "arabic",
+    "zh": "east",
+    "ja": "east",
+    "ko": "east",
+}
+
+
+def _script(text: str) -> str:
+    """The first script beyond Latin that occurs; a line of Latin letters and symbols is "latin"."""
+    if text.isascii():
+        return "latin"
+    found = _BEYOND_LATIN.search(text)
+    if found is None:
+        return "latin"
+    letter = found[0]
+    if letter < "\u0400":
+        return "greek"
+    if letter < "\u0600":
+        return "cyrillic"
+    return "arabic" if letter < "\u3000" else "east"
+
+
+def _openings(pattern: str) -> frozenset[str] | None:
+    """The characters a match can open with, digits as "0"; None where any can. For dispatch, never for matching.
+
+    Reads what the rules are written in: literals, classes, groups, alternatives and their counts.
+
+    >>> sorted(_openings("(?:all )?comments?|[(]?no"))
+    ['(', 'a', 'c', 'n']
+    """
+    openings, _, _ = _read_openings(pattern, 0)
+    return openings
+
+
+def _read_openings(pattern: str, at: int) -> tuple[frozenset[str] | None, bool, int]:
+    """From `at` to the end of the group: opening characters, whether it may be empty, and where it ended."""
+    every: set[str] | None = set()
+    may_be_empty = False
+    open_still = True  # all read so far of this alternative may be empty
+    while at < len(pattern) and pattern[at] != ")":
+        if pattern[at] == "|":
+            may_be_empty, open_still, at = may_be_empty or open_still, True, at + 1
+            continue
+        atom: frozenset[str] | None
+        empty = False
+        if pattern[at] == "(":
+            start = pattern.index(">", at) + 1 if pattern.startswith("(?P<", at) else at + 1
+            atom, empty, at = _read_openings(pattern, start + 2 if pattern.startswith("?:", start) else start)
+            at += 1
+        elif pattern[at] == "[":
+            end = pattern.index("]", at + 2)
+            inside = pattern[at + 1 : end]
+            plain = not inside.startswith("^") and "\\" not in inside and "-" not in inside[1:-1]
+            atom, at = (frozenset(inside) if plain else None), end + 1
+        elif pattern[at] == "\\":
+            code = pattern[at + 1]
+            atom, empty = {"d": frozenset("0"), "b": frozenset[str]()}.get(
+                code, None if code.isalpha() else frozenset(code)
+            ), code == "b"
+            at += 2
+        else:
+            atom, at = (None if pattern[at] == "." else frozenset(pattern[at])), at + 1
+        if at < len(pattern) and pattern[at] in "?*+{":
+            empty = empty or pattern[at] in "?*" or pattern.startswith("{0,", at)
+            at = pattern.index("}", at) + 1 if pattern[at] == "{" else at + 1
+        if open_still:
+            every = None if every is None or atom is None else every | atom
+            open_still = empty
+    digits = None if every is None else frozenset("0" if letter.isdigit() else letter for letter in every)
+    return digits, may_be_empty or open_still, at
+
+
+# --- what a label's value must look like ---------------------------------------------------------------------------------
+
+_PERSONS = re.compile(
+    r"\s*(?:,|;|/|&|、|\|| and | und | et | y | e | en | i | a | och | og | ja | ve | и | і | και )\s*"
+)
+_PARTICLES = frozenset(
+    ["von", "van", "der", "den", "de", "la", "le", "del", "della", "di", "da", "dos", "das", "du", "al", "el", "bin", "ibn", "ben", "zu", "zum", "af", "av", "ter", "ten", "y", "e", "st.", "dr.", "prof.", "dr", "prof"]
+)
+# Words that open a title or a prose line after "By", "Von", "Par", and are no one's first name.
+_NOT_NAMES = frozenset(
+    ["the", "a", "an", "any", "all", "my", "our", "your", "his", "her", "its", "their", "this", "that", "these", "those", "no", "not", "one", "two", "day", "night", "far", "then", "now", "means", "way", "der", "die", "das", "den", "dem", "ein", "eine", "einem", "einer", "allem", "anfang", "hier", "dort", "heute", "morgen", "nun", "ab", "le", "la", "les", "un", "une", "el", "los", "las", "il", "lo", "gli", "uno", "una", "o", "os", "as", "um", "uma", "het", "een"]
+)
+_SENTENCE_END = re.compile(r"[.!?。！？؟…;]$|[.。]{2,}$")
+
+
+def _is_name(person: str, alone: bool) -> bool:
+    words = person.split()
+    if not words or len(words) > 5 or any(character.isdigit() for character in person):
+        return False
+    if _script(person) in ("arabic", "east"):  # no capitals to go by: length, and no sentence marks
+        return len(person) <= 24 and not re.search(r"[，。！？؟：:]", person)
+    if len(words) < 2:
+        return alone and (words[0][0].isupper() or words[0].isascii())  # "Posted by: admin"
+    if fold(words[0]) in _NOT_NAMES:
+        return False
+    return words[0][0].isupper() and words[-1][0].isupper() and all(word[0].isupper() or word in _PARTICLES for word in words)
+
+
+def _is_names(value: str, bare: bool) -> bool:
+    """One to three persons. Without a colon each needs two words: "Von Max Muster", not "Von Menschen und Mäusen".
+
+    >>> _is_names("Jane Doe and John Roe", bare=True), _is_names("Land and Sea", bare=True)
+    (True, False)
+    """
+    if len(value) > 80 or value[-1] in "!?。！？:":
+        return False
+    persons = [person for person in _PERSONS.split(value) if person]
+    # "By Jane Doe, Staff Writer": what follows the first comma may be a post
+    return 1 <= len(persons) <= 4 and all(_is_name(person, alone=not bare) for person in persons)
+
+
+def _is_words(value: str, bare: bool) -> bool:
+    if len(value) > 160:
+        return False
+    return not _SENTENCE_END.search(value) or (not bare and value[-1] == "." and value.count(" ") < 4)
+
+
+def _is_title(value: str) -> bool:
+    # titles end in "?" or are cut off with an ellipsis, but a full stop is a sentence: "Next: fold in the egg whites."
+    return value[-1] not in ".。;," or value.endswith(("...", "。。。"))
+
+
+def _is_date(value: str, date: re.Pattern[str]) -> bool:
+    folded = fold(value)
+    if len(folded) > 60 or folded.startswith(("by ", "von ", "por ", "par ")):
+        return False
+    found = date.search(folded)
+    return found is not None and found.start() <= 14 and not re.search(r"[^\W\d]{3,}\.$", folded)
+
+
+# --- the lexicon: all rules, laid out for look-up -----------------------------------------------------------------------------
+
+
+# What may stand round a word that triggers a paragraph rule, so that splitting on blanks finds it.
+_AROUND = tuple((before, after) for before in ("", "(", '"') for after in ("", ".", ",", ";", ":", "!", "?", ")", '"'))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lexicon:
+    rules: tuple[Rule, ...]
+    whole: dict[str, Rule]  # folded phrase of headings and lines
+    labels: dict[str, Rule]  # folded phrase before a colon
+    bare: dict[
+        str, tuple[tuple[str, Rule], ...]
+    ]  # first token -> (folded phrase and a space, rule), longest first
+    patterns: dict[str, tuple[tuple[str, Rule, frozenset[str] | None], ...]]  # script -> pattern, rule, openings
+    guarded: dict[str, tuple[tuple[re.Pattern[str], Rule], ...]]  # a word of the line -> patterns
+    date: re.Pattern[str]
+    date_line: re.Pattern[str]
+    date_rule: Rule
+    triggers: dict[str, tuple[int, ...]]  # a word of the paragraph -> paragraphs
+    substrings: dict[str, tuple[tuple[str, int], ...]]  # script without spaces -> (substring, paragraph)
+    any_substring: dict[str, re.Pattern[str]]
+    paragraphs: tuple[
+        tuple[tuple[str, ...], re.Pattern[str] | None, Rule], ...
+    ]  # by confidence, highest first
+
+
+def _load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
+    loaded: list[Rule] = []
+    vocabulary: dict[str, list[str]] = {}
+    folder = files("transforms.boilerplate") / "rules"
+    for subject in SUBJECTS:
+        table: dict[str, Any] = tomllib.loads((folder / f"{subject}.toml").read_text("utf-8"))
+        vocabulary.update(table.get("dates", {}))
+        for entry in table["rule"]:
+            frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+            loaded.append(Rule(reason=table["reason"], **frozen))
+    return tuple(loaded), vocabulary
+
+
+def _date_expressions(vocabulary: dict[str, list[str]]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    months = "|".join(
+        sorted({re.escape(fold(month)) for month in vocabulary["months"]}, key=len, reverse=True)
+    )
+    weekdays = "|".join(
+        sorted({re.escape(fold(day)) for day in vocabulary["weekdays"]}, key=len, reverse=True)
+    )
+    year = r"(?:1[5-9]\d\d|20\d\d|[\u0660-\u0669\u06f0-\u06f9]{4})(?!\d)"
+    date = (
+        rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|\.|º|o|ª)?[ -]?(?:de |of |d')?(?:{months})\.?,?[ -]?(?:de |del |')?{year}"
+        rf"|(?:{months})\.? \d{{1,2}}(?:st|nd|rd|th)?,? ?{year}"
+        r"|\d{1,2}[./-] ?\d{1,2}[./-] ?(?:\d{4}|\d{2})(?!\d)|\d{4}[./-] ?\d{1,2}[./-] ?\d{1,2}(?!\d)"
+        r"|\d{4} ?[年년][. ]?\d{1,2} ?[月월] ?\d{1,2} ?[日일])"
+    )
+    time = r"\d{1,2}(?::|h|時|时|시 ?)\d{2}(?::\d{2})?(?: ?(?:am|pm|a\.m\.|p\.m\.|uhr|h|分))?(?: \(?[a-z]{2,4}\)?)?"
+    # A date line holds a date and nothing else: "Dienstag, 3. März 2020, 12:04 Uhr".
+    line = rf"(?:(?:{weekdays})\.?,? ?)?{date}(?: ?(?:г\.?|года|р\.|року|r\.|roku))?(?:[ ,|T-]{{1,4}}(?:um |at |o |в |kl\.? |klo |a las |alle )?{time})?"
+    return re.compile(date), re.compile(line)
+
+
+def _surrounded(words: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    return ((before, fold(word), after) for word in words for before, after in _AROUND)
+
+
+def _compile_lexicon() -> _Lexicon:
+    loaded, vocabulary = _load()
+    whole: dict[str, Rule] = {}
+    labels: dict[str, Rule] = {}
+    bare: dict[str, list[tuple[str, Rule]]] = {}
+    scripted: dict[str, list[tuple[str, Rule]]] = {script: [] for script in _SCRIPTS}
+    guarded: dict[str, list[tuple[re.Pattern[str], Rule]]] = {}
+    for rule in loaded:
+        if rule.kind == "paragraph":
+            continue
+        for phrase in rule.phrases:
+            folded = fold(phrase)
+            if rule.kind != "label":
+                whole.setdefault(folded, rule)
+            if rule.kind == "label" or (rule.kind == "heading" and rule.field):
+                labels.setdefault(folded, rule)
+            if rule.kind == "label" and rule.bare is not None:
+                bare.setdefault(folded.split(" ", 1)[0], []).append((folded + " ", rule))
+        for script in _SCRIPTS if rule.language == "any" else (_SCRIPT_OF.get(rule.language, "latin"),):
+            scripted[script].extend((_fold_pattern(pattern), rule) for pattern in rule.patterns if not rule.when)
+        for before, word, after in _surrounded(rule.when):
+            guarded.setdefault(before + word + after, []).extend(
+                (re.compile(_fold_pattern(pattern)), rule) for pattern in rule.patterns
+            )
+    for phrases in bare.values():
+        phrases.sort(key=lambda entry: -len(entry[0]))
+
+    paragraph_rules = sorted(
+        (rule for rule in loaded if rule.kind == "paragraph"), key=lambda rule: -rule.confidence
+    )
+    triggers: dict[str, list[int]] = {}
+    substrings: dict[str, list[tuple[str, int]]] = {"arabic": [], "east": []}
+    paragraphs: list[tuple[tuple[str, ...], re.Pattern[str] | None, Rule]] = []
+    for number, rule in enumerate(paragraph_rules):
+        phrases = tuple(fold(phrase) for phrase in rule.phrases)
+        script = _SCRIPT_OF.get(rule.language, "latin")
+        if script in substrings:
+            substrings[script].extend((fold(word), number) for word in (*phrases, *rule.when))
+        else:
+            for before, word, after in _surrounded(max(phrase.split(), key=len) for phrase in phrases):
+                triggers.setdefault(before + word + after, []).append(number)
+            for before, word, after in _surrounded(rule.when):
+                triggers.setdefault(before + word + after, []).append(number)
+        expression = (
+            re.compile("|".join(pattern if rule.cased else _fold_pattern(pattern) for pattern in rule.patterns))
+            if rule.patterns
+            else None
+        )
+        paragraphs.append((phrases, expression, rule))
+    date, date_line = _date_expressions(vocabulary)
+    return _Lexicon(
+        rules=loaded,
+        whole=whole,
+        labels=labels,
+        bare={token: tuple(phrases) for token, phrases in bare.items()},
+        patterns={
+            script: tuple((pattern, rule, _openings(pattern)) for pattern, rule in entries)
+            for script, entries in scripted.items()
+        },
+        guarded={word: tuple(patterns) for word, patterns in guarded.items()},
+        date=date,
+        date_line=date_line,
+        date_rule=next(rule for rule in loaded if rule.value == "date" and rule.language == "any"),
+        triggers={word: tuple(sorted(set(numbers))) for word, numbers in triggers.items()},
+        substrings={script: tuple(entries) for script, entries in substrings.items()},
+        any_substring={
+            script: re.compile("|".join(re.escape(substring) for substring, _ in entries))
+            for script, entries in substrings.items()
+        },
+        paragraphs=tuple(paragraphs),
+    )
+
+
+_DIGIT = re.compile(r"\d")
+_lexicon = cache(_compile_lexicon)
+
+
+@cache
+def _patterns_opening(script: str, letter: str) -> tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], Rule], ...]]:
+    """The patterns a line of this script with this first letter can match: as one alternation, and one by one.
+
+    Compiled when first asked for: all of them at once would take two seconds of every process.
+    """
+    known = {opening for _, _, openings in _lexicon().patterns[script] for opening in openings or ()}
+    if letter and letter not in known:
+        return _patterns_opening(script, "")
+    chosen = [
+        (pattern, rule)
+        for pattern, rule, openings in _lexicon().patterns[script]
+        if openings is None or letter in openings
+    ]
+    either = "|".join(f"(?:{pattern.replace('(?P<value>', '(?:')})" for pattern, _ in chosen)
+    return re.compile(either or "(?!)"), tuple((re.compile(pattern), rule) for pattern, rule in chosen)
+
+
+def rules() -> tuple[Rule, ...]:
+    """Every rule, in the order of SUBJECTS and of the files."""
+    return _lexicon().rules
+
+
+# --- matching ----------------------------------------------------------------------------------------------------
+
+# "<<:  title": in guillemets' case only with the colon, for they also open quotations.
+_ARROW = re.compile("\\s*([<>]{2}|[«»‹›←→⟵⟶])\\s*([:：]?)\\s*(.*\\S)\\s*")
+_ARROWS = frozenset("<>«»‹›←→⟵⟶")
+
+
+def _anchor(rule: Rule, value: str = "", confidence: float | None = None) -> Anchor:
+    kind = "label" if value and rule.kind == "heading" else rule.kind
+    return Anchor(
+        rule.reason,
+        rule.id,
+        kind,
+        rule.place,
+        rule.field,
+        value,
+        rule.confidence if confidence is None else confidence,
+    )
+
+
+def _fits(rule: Rule, value: str, lexicon: _Lexicon, bare: bool) -> bool:
+    if rule.value == "title":
+        return _is_title(value)
+    if rule.value == "words":
+        return _is_words(value, bare)
+    if rule.value == "names":
+        return _is_names(value, bare)
+    if rule.value == "date":
+        return _is_date(value, lexicon.date)
+    return True
+
+
+def _rest(line: str, core: str, offset: int) -> str:
+    """What follows the first `offset` characters of `core`, with the decoration that `core` lost at its end."""
+    return line[line.find(core) + offset :].strip(" \t\r\n\u00a0\u3000:：")
+
+
+def _match_arrow(line: str, with_colon: bool, lexicon: _Lexicon) -> Anchor | None:
+    arrow = _ARROW.fullmatch(line)
+    if arrow is None or bool(arrow[2]) is not with_colon:
+        return None
+    rule = lexicon.labels.get(arrow[1])
+    if rule is None or not _is_title(arrow[3]) or arrow[3][-1] in _ARROWS:
+        return None
+    if with_colon:
+        return _anchor(rule, arrow[3])
+    return None if rule.bare is None else _anchor(rule, arrow[3], rule.bare)
+
+
+def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
+    colon = core.find(":", 0, LABEL_LIMIT)
+    if not core.isascii():
+        wide = core.find("：", 0, LABEL_LIMIT)
+        colon = min(colon, wide) if colon >= 0 <= wide else max(colon, wide)
+    if colon > 0:
+        rule = lexicon.labels.get(fold(core[:colon]))
+        if rule is not None:
+            value = _rest(line, core, colon + 1)
+            if value and _fits(rule, value, lexicon, bare=False):
+                return _anchor(rule, value)
+    openers = lexicon.bare.get(folded.split(" ", 1)[0])
+    if openers is not None:
+        for opener, rule in openers:
+            if folded.startswith(opener):
+                words = core.split(None, opener.count(" "))
+                value = _rest(line, core, len(core) - len(words[-1]))
+                if value and _fits(rule, value, lexicon, bare=True):
+                    return _anchor(rule, value, rule.bare)
+    return None
+
+
+def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
+    if folded[-1] == "!":
+        folded = folded[:-1].rstrip()
+    either, candidates = _patterns_opening(_script(core), "0" if folded[0].isdigit() else folded[0])
+    if either.fullmatch(folded) is None:
+        candidates = ()
+    words = [word for part in folded.split("/") for word in part.split()] if "/" in folded else folded.split()
+    if not lexicon.guarded.keys().isdisjoint(words):
+        candidates += tuple(entry for word in words for entry in lexicon.guarded.get(word, ()))
+    for pattern, rule in candidates:
+        found = pattern.fullmatch(folded)
+        if found is None:
+            continue
+        if "value" not in pattern.groupindex:
+            return _anchor(rule)
+        start, end = found.span("value")
+        if len(core) == len(folded):
+            value = core[start:end]
+        else:  # folding changed the length; a value is the end of its line, so count its words from there
+            value = " ".join(core.split()[-len(folded[start:end].split()) :])
+        if value and _fits(rule, value, lexicon, bare=True):
+            return _anchor(rule, value)
+    return None
+
+
+def match_line(line: str) -> Anchor | None:
+    """The anchor that the line as a whole is, or None. Lines over 200 characters are never one.
+
+    >>> match_line("上一篇：春节的由来").value
+    '春节的由来'
+    >>> match_line("By the river he sat down.") is None
+    True
+    """
+    if len(line) > LINE_LIMIT:
+        return None
+    lexicon = _lexicon()
+    opening = line.lstrip()[:1]
+    if opening in _ARROWS and opening and (arrow := _match_arrow(line, True, lexicon)):
+        return arrow
+    core = _trim(line)
+    if not core:
+        return None
+    folded = fold(core)
+    if len(folded) <= PATTERN_LIMIT:
+        rule = lexicon.whole.get(folded)
+        if rule is None and folded[-1] in _FINAL and (" " in folded or folded[0] >= "\u3040"):
+            rule = lexicon.whole.get(folded[:-1].rstrip())  # "Subscribe to our newsletter!"
+        if rule is not None:
+            return _anchor(rule)
+        rule = lexicon.labels.get(folded)
+        if rule is not None:  # "Tags:" above a list of tags
+            if line.rstrip()[-1] in ":：":
+                return _anchor(rule)
+            if rule.bare is not None:
+                return _anchor(rule, confidence=min(rule.bare, 0.4))
+    label = _match_label(line, core, folded, lexicon)
+    if label is not None:
+        return label
+    if len(folded) <= PATTERN_LIMIT:
+        found = _match_pattern(core, folded, lexicon)
+        if found is not None:
+            return found
+        if len(folded) <= 60 and _DIGIT.search(folded) and lexicon.date_line.fullmatch(folded):
+            return _anchor(lexicon.date_rule, core)
+    return _match_arrow(line, False, lexicon) if opening in _ARROWS else None
+
+
+def _candidates(folded: str, lexicon: _Lexicon) -> Iterator[int]:
+    """Paragraph rules of which a necessary word occurs, most confident first."""
+    numbers = {
+        number for word in lexicon.triggers.keys() & set(folded.split()) for number in lexicon.triggers[word]
+    }
+    script = _script(folded)
+    if script in lexicon.substrings and lexicon.any_substring[script].search(folded):
+        numbers.update(number for substring, number in lexicon.substrings[script] if substring in folded)
+    return iter(sorted(numbers))
+
+
+def match_paragraph(paragraph: str) -> Anchor | None:
+    """The notice, pitch or bio that the paragraph is, or None. For the tail of a page, where prose has ended.
+
+    >>> match_paragraph("All rights reserved. No part of this page may be reproduced without permission.").reason
+    'boilerplate.legal'
+    """
+    if not 12 <= len(paragraph) <= PARAGRAPH_LIMIT:
+        return None
+    lexicon = _lexicon()
+    folded = fold(paragraph)
+    written = ""
+    for number in _candidates(folded, lexicon):
+        phrases, expression, rule = lexicon.paragraphs[number]
+        found = any(phrase in folded for phrase in phrases)
+        if not found and expression is not None:
+            if rule.cased and not written:
+                written = " ".join(paragraph.split())
+            found = expression.search(written if rule.cased else folded) is not None
+        if found:
+            return _anchor(rule, paragraph.strip() if rule.field else "")
+    return None

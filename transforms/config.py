@@ -1,0 +1,159 @@
+"""The configuration: frozen values, each with its source. The order of stages is code, phrases are data.
+
+>>> from_toml('languages = ["de"]').languages
+('de',)
+>>> from_toml('shard_byte = 1')
+Traceback (most recent call last):
+...
+transforms.errors.ConfigError: unknown key 'shard_byte'; known here: boilerplate, fields, language, languages, \
+limits, shard_bytes, supersede_by
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, TypeVar
+
+from transforms.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Which field of a JSONL or Parquet record is read as what."""
+
+    id: str = "id"
+    url: str = "url"
+    text: str = "text"
+    fetched_at: str = "fetched_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Past these a record is rejected as `limit.*`, so that one input can't exhaust a worker."""
+
+    # A record is held in memory whole; web articles are kilobytes, so 64 MiB is a fault or an attack.
+    record_bytes: int = 64 * 1024 * 1024
+    # ftfy and langdetect are linear but slow (3 MB and .5 MB a second): ten million characters are 10-20 s.
+    document_chars: int = 10_000_000
+    # A 33 kB zstd bomb opens to 1 GiB (32,751×); real text, repetitive logs included, stays below 100×.
+    expansion_ratio: int = 200
+    # How deep `&amp;amp;…` may be nested; ftfy is quadratic in it (8 kB .16 s, 32 kB 2.2 s). Seen in the wild: 4.
+    entity_depth: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Boilerplate:
+    """Stripping: evidence that a line is the site's and not the article's."""
+
+    # Distinct groups of a site in which a line must stand. 3 gave removal precision .87, 2 damaged twice as much.
+    template_min_groups: int = 3
+    # Share of the site's groups: a line in 3 of 10,000 articles is a quotation, not a template.
+    template_min_share: float = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """Language detection."""
+
+    detector: str = "langdetect"
+    # langdetect draws at random: without a seed the same text gets different answers (langdetect#3, #120).
+    seed: int = 0
+    # Below either, the answer is `und`.
+    min_letters: int = 20
+    min_score: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a run can be told. Written in TOML; unknown keys are errors."""
+
+    # Input bytes per shard: 30 s of work or more. Changes file layout, never a row.
+    shard_bytes: int = 128 * 1024 * 1024
+    # What makes a new text the successor of an old document: "url", "source_id" or "none".
+    supersede_by: str = "url"
+    # Languages to keep (BCP-47); empty keeps all. Others are rejected as `language.unwanted`.
+    languages: tuple[str, ...] = ()
+    fields: Fields = field(default_factory=Fields)
+    limits: Limits = field(default_factory=Limits)
+    boilerplate: Boilerplate = field(default_factory=Boilerplate)
+    language: Language = field(default_factory=Language)
+
+    def content_hash(self) -> str:
+        """SHA-256 over what can change a row: all of it but `shard_bytes`, which only cuts files."""
+        content = asdict(self)
+        del content["shard_bytes"]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+T = TypeVar("T")
+
+
+def from_toml(text: str) -> Config:
+    """The configuration a TOML text says. Raises: ConfigError where it isn't TOML, or a key or value is wrong."""
+    try:
+        mapping = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not TOML: {error}") from None
+    return from_mapping(mapping)
+
+
+def from_mapping(mapping: Mapping[str, Any]) -> Config:
+    """The configuration of a mapping as `asdict(config)` gives it, or of a part of one."""
+    config = _build(Config, mapping, "")
+    _check(config)
+    return config
+
+
+def _build(kind: type[T], mapping: Mapping[str, Any], where: str) -> T:
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
+    default = kind()
+    values: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if key not in known:
+            table = f" in [{where}]" if where else ""
+            raise ConfigError(f"unknown key '{key}'{table}; known here: {', '.join(sorted(known))}")
+        values[key] = _value(getattr(default, key), value, f"{where}.{key}" if where else key)
+    return kind(**values)
+
+
+def _value(default: Any, value: Any, name: str) -> Any:
+    if is_dataclass(default) and not isinstance(default, type):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"'{name}' is {value!r}, expected a table [{name}]")
+        return _build(type(default), value, name)
+    if isinstance(default, tuple):
+        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"'{name}' is {value!r}, expected a list of strings")
+        return tuple(value)
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(default):
+        raise ConfigError(f"'{name}' is {value!r}, expected {type(default).__name__}")
+    return value
+
+
+def _check(config: Config) -> None:
+    choices = {
+        "supersede_by": (config.supersede_by, ("url", "source_id", "none")),
+        "language.detector": (config.language.detector, ("langdetect",)),
+    }
+    for name, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise ConfigError(f"'{name}' is {value!r}, expected one of: {', '.join(allowed)}")
+    positive = {
+        "shard_bytes": config.shard_bytes,
+        "boilerplate.template_min_groups": config.boilerplate.template_min_groups,
+        **{f"limits.{f.name}": getattr(config.limits, f.name) for f in fields(Limits)},
+    }
+    for name, number in positive.items():
+        if number < 1:
+            raise ConfigError(f"'{name}' is {number}, expected 1 or more")
+    shares = {
+        "boilerplate.template_min_share": config.boilerplate.template_min_share,
+        "language.min_score": config.language.min_score,
+    }
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ConfigError(f"'{name}' is {share}, expected 0 to 1")

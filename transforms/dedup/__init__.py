@@ -1,0 +1,1 @@
+"""Which documents are the same: exact, and which of them is kept."""

@@ -1,0 +1,38 @@
+"""The order of the stages: plain calls, one a line.
+
+Between `prepare` and `clean` the lines of all shards are counted; between `clean` and `select_documents` all
+documents are compared.
+"""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from transforms.boilerplate.lines import index_lines
+from transforms.boilerplate.strip import strip_boilerplate
+from transforms.boilerplate.templates import Templates
+from transforms.config import Config
+from transforms.dedup.exact import sign_documents
+from transforms.encoding import repair_encoding
+from transforms.identity import place_documents
+from transforms.language import detect_language
+from transforms.metadata import describe_documents
+from transforms.signals import count_documents
+
+
+def prepare(documents: pa.Table, config: Config) -> pa.Table:
+    """What can be done to a shard before anything is known of the others."""
+    documents = place_documents(documents)
+    documents = repair_encoding(documents, config)
+    documents = index_lines(documents)
+    return documents
+
+
+def clean(documents: pa.Table, templates: Mapping[str, Templates], config: Config) -> pa.Table:
+    """What can be done once the templates of the sites are known."""
+    documents = strip_boilerplate(documents, templates, config)
+    documents = describe_documents(documents)
+    documents = detect_language(documents, config)
+    documents = sign_documents(documents)
+    documents = count_documents(documents)
+    return documents

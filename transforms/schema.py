@@ -1,0 +1,222 @@
+"""The contract: the three published tables, every field with its description, and the closed lists of reasons.
+
+Plain types only, so that pandas, pyarrow, polars, DuckDB, Hugging Face datasets and Spark all read them: `string`
+(not large_string), `timestamp[us, UTC]`, `list<struct>` (no maps), no dictionary types.
+
+>>> DOCUMENTS.field("text").nullable, REJECTED.names[-1]
+(False, 'raw_head')
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+VERSION = "1.0"
+
+_string, _int32, _float, _bool = pa.string(), pa.int32(), pa.float32(), pa.bool_()
+_time = pa.timestamp("us", tz="UTC")
+
+
+def _list(item: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", item, nullable=False))
+
+
+def _struct(**fields: pa.DataType) -> pa.DataType:
+    return pa.struct([pa.field(name, kind, nullable=False) for name, kind in fields.items()])
+
+
+def _needed(name: str, kind: pa.DataType, description: str) -> pa.Field:
+    return pa.field(name, kind, nullable=False, metadata={"description": description})
+
+
+def _maybe(name: str, kind: pa.DataType, description: str) -> pa.Field:
+    return pa.field(name, kind, nullable=True, metadata={"description": description})
+
+
+IDENTITY = [
+    _needed(
+        "id",
+        _string,
+        "Document id, 32 hex digits: what the record says it is, its text, an ordinal among equals",
+    ),
+    _maybe("source_id", _string, "The raw record's own id, as a string"),
+    _needed("added_in", _string, "Version in which the record was first read"),
+    _maybe("supersedes", _string, "id of the earlier document under the same key that this one replaces"),
+]
+PROVENANCE = [
+    _needed("source_path", _string, "Input file, relative to RAW"),
+    _needed("source_format", _string, "txt, jsonl or parquet; else what the file was taken for"),
+    _maybe("source_record", _string, "Line number in a JSONL (from 1), row number in a Parquet (from 0)"),
+    _needed("source_sha256", _string, "SHA-256 of the raw record's bytes"),
+    _needed("original_sha256", _string, "SHA-256 of the original text's UTF-8; proves a restoration"),
+    _maybe("url", _string, "URL as the record gives it"),
+    _needed("site", _string, "Registered domain of the URL, else the first folder under RAW, else ''"),
+]
+TEXT = [
+    _needed("text", _string, "The curated text"),
+    _needed("content_hash", _string, "32 hex digits over the text without case, punctuation and white space"),
+    _needed("char_count", _int32, "Code points of `text`"),
+    _needed("word_count", _int32, "Words of `text`; in scripts without spaces, characters"),
+    _needed("line_count", _int32, "Lines of `text` that are not blank"),
+    _needed("original_char_count", _int32, "Code points of the original"),
+]
+LANGUAGE = [
+    _needed("language", _string, "BCP-47: de, zh-Hant, …; und where there is too little text or confidence"),
+    _maybe("language_iso3", _string, "ISO 639-3 code of the language"),
+    _maybe("language_script", _string, "ISO 15924 code of the script most letters belong to"),
+    _maybe("language_score", _float, "Confidence, 0..1"),
+    _maybe("language_detector", _string, "Detector and its version"),
+    _maybe("languages", _list(_struct(code=_string, share=_float)), "Languages and their share of the letters"),
+    _needed("is_mixed", _bool, "Whether a second language has 15 % of the letters or more"),
+]
+METADATA = [
+    _maybe("title", _string, "Title"),
+    _maybe("authors", _list(_string), "Authors"),
+    _maybe("author_bio", _string, "The paragraph about the author that stood at the end"),
+    _maybe("source_name", _string, "Where the text says it comes from"),
+    _maybe("tags", _list(_string), "Tags or keywords"),
+    _maybe("published_at", _time, "Date of publication, where it is not ambiguous"),
+    _maybe("published_raw", _string, "The date as it stood in the text"),
+    _maybe("previous_title", _string, "Title of the previous article of the site"),
+    _maybe("next_title", _string, "Title of the next article of the site"),
+    _maybe("related_titles", _list(_string), "Titles of related articles"),
+    _maybe("fetched_at", _time, "When the page was fetched, as the record says"),
+]
+_SIGNALS = {
+    "mean_word_length": "Mean length of words in characters",
+    "symbol_word_ratio": "Symbols (#, …) per word",
+    "alpha_word_ratio": "Share of words with a letter",
+    "stopword_ratio": "Share of words that are stop words of the language",
+    "unique_word_ratio": "Share of words that are distinct",
+    "top_2gram_char_ratio": "Share of characters in the most frequent word pair",
+    "dup_line_char_ratio": "Share of characters in repeated lines",
+    "ellipsis_line_ratio": "Share of lines that end in an ellipsis",
+    "bullet_line_ratio": "Share of lines that begin with a bullet",
+    "terminal_punct_ratio": "Share of lines that end in terminal punctuation",
+    "upper_ratio": "Share of letters that are upper case",
+}
+SIGNALS = [
+    *[_maybe(f"q_{name}", _float, description) for name, description in _SIGNALS.items()],
+    _maybe("q_flags", _list(_string), "Names of quality rules the text would fail"),
+]
+REMOVAL = [
+    _needed("removed_char_count", _int32, "Code points removed as boilerplate or personal data"),
+    _needed("removed_span_count", _int32, "Spans removed as boilerplate or personal data"),
+    _needed("removed_char_ratio", _float, "removed_char_count / original_char_count"),
+    _maybe("removed_by_reason", _list(_struct(reason=_string, spans=_int32, chars=_int32)), "The same by reason"),
+]
+
+DOCUMENTS = pa.schema([*IDENTITY, *PROVENANCE, *TEXT, *LANGUAGE, *METADATA, *SIGNALS, *REMOVAL])
+
+REJECTION = [
+    _needed(
+        "reject_stage",
+        _string,
+        "Stage that rejected the record: read, repair, strip, language, dedup, select",
+    ),
+    _needed("reject_reason", _string, "Why, from the closed list"),
+    _maybe("reject_rule", _string, "The limit or rule that decided"),
+    _maybe("reject_detail", _string, "For people: where, what was found"),
+    _maybe("duplicate_of", _string, "id of the document this one duplicates"),
+    _maybe("duplicate_similarity", _float, "Jaccard similarity with it, 0..1"),
+    _maybe("raw_head", pa.binary(), "First bytes of a record that could not be read"),
+]
+REJECTED = pa.schema([*DOCUMENTS, *REJECTION])
+
+REMOVED_SPANS = pa.schema(
+    [
+        _needed("doc_id", _string, "id of the document or rejected record"),
+        _needed("seq", _int32, "Number of the span within the document, from 0"),
+        _needed("start", _int32, "First code point, in the original"),
+        _needed("end", _int32, "Code point after the last, in the original"),
+        _needed("clean_start", _int32, "Where `replacement` stands in the final text"),
+        _needed("text", _string, "What stood there"),
+        _needed("replacement", _string, "What stands there now; '' for every boilerplate.*"),
+        _needed("reason", _string, "Why, from the closed list"),
+        _needed("rule", _string, "The rule that decided"),
+        _needed("transform", _string, "The stage that changed it"),
+        _maybe("confidence", _float, "0..1"),
+        _maybe("support", _int32, "In how many groups of the site's documents the line stood"),
+    ]
+)
+
+TABLES = {"documents": DOCUMENTS, "rejected": REJECTED, "removed_spans": REMOVED_SPANS}
+
+SPAN_REASONS = (
+    *[f"encoding.{kind}" for kind in ("mojibake", "control", "whitespace", "normalization")],
+    *[
+        f"boilerplate.{kind}"
+        for kind in (
+            *(
+                "title_repeat",
+                "header",
+                "byline",
+                "author_bio",
+                "navigation",
+                "related",
+                "share",
+                "subscribe",
+            ),
+            *("promotion", "comments", "cookie", "legal", "contact", "template"),
+        )
+    ],
+    *[f"pii.{kind}" for kind in ("email", "phone", "ip")],
+)
+
+# `read.*` are the readers'; the others are closed.
+REJECT_REASONS = (
+    *[
+        f"read.{kind}"
+        for kind in (
+            *("corrupt", "empty_file", "invalid_json", "invalid_utf8", "no_text", "not_a_file", "same_file"),
+            *("trailing_garbage", "truncated", "unreadable", "unsupported_format", "wrong_type"),
+        )
+    ],
+    "empty",
+    "empty_after_cleaning",
+    *[f"limit.{kind}" for kind in ("document_chars", "entity_depth", "expansion", "record_bytes")],
+    "language.unwanted",
+    "duplicate.exact",
+    "duplicate.near",
+    "superseded",
+)
+
+# What stages hand on within a shard, besides columns of REJECTED: the original, the changes to it so far, and
+# the line index (boilerplate/lines.py).
+SPANS = pa.list_(
+    pa.struct(
+        [
+            *[pa.field(name, _int32, nullable=False) for name in ("start", "end")],
+            *[pa.field(name, _string, nullable=False) for name in ("replacement", "reason", "rule", "transform")],
+            pa.field("confidence", _float),
+            pa.field("support", _int32),
+        ]
+    )
+)
+_IN_WORK = {
+    "original": _string,
+    "spans": SPANS,
+    "lines": pa.list_(pa.uint64()),
+    "line_keys": pa.list_(pa.uint64()),
+    "line_document": pa.uint64(),
+    "long_lines": pa.list_(pa.uint64()),
+}
+
+
+def column_type(name: str) -> pa.DataType:
+    """The type of a column, published or handed on between stages."""
+    return _IN_WORK[name] if name in _IN_WORK else REJECTED.field(name).type
+
+
+def with_columns(documents: pa.Table, **columns: Sequence[Any] | pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The table with these columns set, each in the type the contract gives it; rows and order stay."""
+    for name, values in columns.items():
+        if not isinstance(values, pa.Array | pa.ChunkedArray):
+            values = pa.array(values, column_type(name))
+        at = documents.schema.get_field_index(name)
+        if at < 0:
+            documents = documents.append_column(name, values)
+        else:
+            documents = documents.set_column(at, name, values)
+    return documents

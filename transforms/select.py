@@ -1,0 +1,84 @@
+"""Kept or rejected: the only place where rows part ways. Nothing is dropped; what is not kept is `rejected`, with
+the reason.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.schema import DOCUMENTS, REJECTED, REMOVED_SPANS, with_columns
+from transforms.spans import from_arrow, ledger
+
+
+class Verdict(NamedTuple):
+    """What the comparison with other documents says of one."""
+
+    reject_reason: str | None = None
+    duplicate_of: str | None = None
+    duplicate_similarity: float | None = None
+    supersedes: str | None = None
+
+
+class Selection(NamedTuple):
+    """The rows of a shard, as they are published: each table with its exact schema, sorted by (language, id)."""
+
+    documents: pa.Table
+    rejected: pa.Table
+    removed_spans: pa.Table
+
+
+def select_documents(documents: pa.Table, verdicts: Mapping[str, Verdict]) -> Selection:
+    """Part a shard's documents by what the stages and the verdicts (by id) say."""
+    ids = documents["id"].to_pylist()
+    reasons, stages = documents["reject_reason"].to_pylist(), documents["reject_stage"].to_pylist()
+    judged = [verdicts.get(document, Verdict()) for document in ids]
+    for row, verdict in enumerate(judged):
+        if reasons[row] is None and verdict.reject_reason is not None:
+            reasons[row], stages[row] = verdict.reject_reason, "dedup"
+    documents = with_columns(
+        documents,
+        reject_reason=reasons,
+        reject_stage=stages,
+        duplicate_of=[verdict.duplicate_of for verdict in judged],
+        duplicate_similarity=[verdict.duplicate_similarity for verdict in judged],
+        supersedes=[verdict.supersedes for verdict in judged],
+    )
+    documents = documents.sort_by([("language", "ascending"), ("id", "ascending")])
+    kept = pc.is_null(documents["reject_reason"])
+    return Selection(
+        publishable(documents.filter(kept), DOCUMENTS),
+        publishable(documents.filter(pc.invert(kept)), REJECTED),
+        removed_spans(documents),
+    )
+
+
+def publishable(documents: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table in exactly this schema: columns nothing filled are null."""
+    arrays = [
+        documents[field.name].cast(field.type)
+        if field.name in documents.column_names
+        else pa.nulls(len(documents), field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def removed_spans(documents: pa.Table) -> pa.Table:
+    """The ledger of a shard, in order of its rows."""
+    rows = [
+        (
+            *(document, seq, span.start, span.end, clean_start, text, span.replacement),
+            *(span.reason, span.rule, span.transform, span.confidence, span.support),
+        )
+        for document, original, spans in zip(
+            documents["id"].to_pylist(),
+            documents["original"].to_pylist(),
+            from_arrow(documents["spans"]),
+            strict=True,
+        )
+        for seq, (span, clean_start, text) in enumerate(ledger(original, spans))
+    ]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(REMOVED_SPANS)
+    return pa.table([pa.array(v, f.type) for v, f in zip(columns, REMOVED_SPANS, strict=True)], schema=REMOVED_SPANS)
