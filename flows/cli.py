@@ -29,6 +29,9 @@ app = typer.Typer(
 )
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
+# click's UsageError, which typer carries along without a public name.
+USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
+
 Curated = Annotated[Path, typer.Option("--curated", metavar="DIR", help="The dataset.")]
 
 
@@ -199,7 +202,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
         )
     if summary["earlier_documents"]:
         out.print(
-            f"{summary['earlier_documents']:,} earlier documents were made under other code or  config and stay."
+            f"{summary['earlier_documents']:,} earlier documents were made under other code or config, and stay as they are."
         )
 
 
@@ -234,8 +237,6 @@ def main() -> None:
 
 
 def _exit_code(command: Callable[[], Any]) -> int:
-    import click
-
     try:
         code = command()
         return code if isinstance(code, int) else 0
@@ -245,10 +246,10 @@ def _exit_code(command: Callable[[], Any]) -> int:
         return _say(error, 3)
     except CurationError as error:
         return _say(error, 1)
-    except click.UsageError as error:
+    except USAGE_ERROR as error:
         error.show()
         return 2
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _say("interrupted; what is finished is kept, run again to go on", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

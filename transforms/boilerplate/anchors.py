@@ -35,7 +35,8 @@ SUBJECTS = (
 
 # Lengths in characters. A site's own lines are short; the limits also bound every regular expression.
 LINE_LIMIT = 200  # nothing longer is a labelled line: the longest real title after "<<:" seen was 150
-PATTERN_LIMIT = 120  # whole-line patterns; longer notices are the business of match_paragraph
+PATTERN_LIMIT = 100  # phrases and patterns that are the whole line; longer notices are match_paragraph's business
+SENTENCE_LIMIT = 60  # as is whatever is longer than this and ends in a full stop
 LABEL_LIMIT = 40  # what may stand before the colon
 PARAGRAPH_LIMIT = 1200  # above it a paragraph is an article without line breaks, and a phrase proves nothing
 
@@ -74,7 +75,7 @@ class Rule:
     keep: tuple[str, ...] = ()
 
 
-# --- folding -----------------------------------------------------------------------------------------------------
+# --- folding -------------------------------------------------------------------------------------------------------
 
 # Combining accents, Arabic vowel signs and tatweel, zero-width and direction marks, soft hyphen, emoji selectors.
 _MARKS = re.compile(
@@ -85,12 +86,26 @@ _MARKS = re.compile(
 _VARIANTS = str.maketrans("ıىة’‘ʼ–—ⓒ", "iيه'''--©")
 _VARIANT = re.compile("[ıىة’‘ʼ–—ⓒ]")
 _EAST = re.compile("[\u3040-\u30ff\u31f0-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # kana, Han, Hangul
+_FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff61-\uff9f\u3300-\u33ff]")
+_WIDE_MARKS = tuple(zip("，：；！？（）｜／＞＜＝－ⓒ", ",:;!?()|/><=-©", strict=True))
+
+
+_COMMON_MARKS = tuple(zip("’“”–—…\u00a0", ("'", '"', '"', "-", "-", "...", " "), strict=True))
 
 
 def _unaccent(text: str) -> str:
     if _VARIANT.search(text):
         text = text.translate(_VARIANTS)
-    return normalize("NFC", _MARKS.sub("", normalize("NFKD", text)))
+    return _MARKS.sub("", normalize("NFKD", text))
+
+
+def _fold_east(text: str) -> str:
+    """Full-width forms only: taking kana and Hangul apart and together again costs ten times as much."""
+    if _FULL_WIDTH.search(text):
+        return normalize("NFKC", text.replace("ⓒ", "©"))
+    for wide, narrow in _WIDE_MARKS:
+        text = text.replace(wide, narrow)
+    return text
 
 
 def fold(text: str) -> str:
@@ -100,17 +115,22 @@ def fold(text: str) -> str:
     ('διαβαστε επισησ', 'strasse ilgili')
     """
     if not text.isascii():
-        # Kana and Hangul would be taken apart and put together again for nothing: three times the cost.
-        text = normalize("NFKC", text.replace("ⓒ", "©")) if _EAST.search(text) else _unaccent(text)
-    return " ".join(text.casefold().split())
+        for mark, plain in _COMMON_MARKS:  # English with its quotation marks is ASCII after this
+            text = text.replace(mark, plain)
+        if not text.isascii():
+            text = _fold_east(text) if _EAST.search(text) else _unaccent(text)
+    text = text.casefold()
+    if "  " in text or text[-1:].isspace() or text[:1].isspace() or "\t" in text:
+        text = " ".join(text.split())
+    return text
 
 
 def _fold_pattern(pattern: str) -> str:
     """A pattern as it meets folded text. Not casefolded as a whole: `\\S` is not `\\s`."""
-    return _unaccent(pattern).replace("ß", "ss").replace("ς", "σ")
+    return normalize("NFC", _unaccent(pattern)).replace("ß", "ss").replace("ς", "σ")
 
 
-# --- edges -------------------------------------------------------------------------------------------------------
+# --- edges ---------------------------------------------------------------------------------------------------------
 
 _EDGE = " \t\r\n\v\f\u00a0\u3000\ufeff\u200b:：*#|=~<>_»«›‹•·●○■□◆◇★☆×…【】〖〗［］[]{}"
 _COUNT = re.compile(r"\s*[(\[（［]\s*\d[\d.,]{0,9}\+?\s*[)\]）］]$")
@@ -121,11 +141,7 @@ _FINAL = ".!?。！？؟"
 
 
 def _is_picture(character: str) -> bool:
-    return (
-        "\u2190" <= character <= "\u2bff"
-        or "\U0001f000" <= character <= "\U0001faff"
-        or character == "\ufe0f"
-    )
+    return "\u2190" <= character <= "\u2bff" or "\U0001f000" <= character <= "\U0001faff" or character == "\ufe0f"
 
 
 def _trim(line: str) -> str:
@@ -151,7 +167,7 @@ def _trim(line: str) -> str:
     return core
 
 
-# --- scripts: which patterns can match at all -------------------------------------------------------------------------
+# --- scripts: which patterns can match at all ----------------------------------------------------------------------
 
 _BEYOND_LATIN = re.compile("[\u0370-\u052f\u0600-\u06ff\u3040-\u30ff\u31f0-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _SCRIPTS = ("latin", "greek", "cyrillic", "arabic", "east")
@@ -215,9 +231,10 @@ def _read_openings(pattern: str, at: int) -> tuple[frozenset[str] | None, bool, 
             atom, at = (frozenset(inside) if plain else None), end + 1
         elif pattern[at] == "\\":
             code = pattern[at + 1]
-            atom, empty = {"d": frozenset("0"), "b": frozenset[str]()}.get(
-                code, None if code.isalpha() else frozenset(code)
-            ), code == "b"
+            atom, empty = (
+                {"d": frozenset("0"), "b": frozenset[str]()}.get(code, None if code.isalpha() else frozenset(code)),
+                code == "b",
+            )
             at += 2
         else:
             atom, at = (None if pattern[at] == "." else frozenset(pattern[at])), at + 1
@@ -231,17 +248,115 @@ def _read_openings(pattern: str, at: int) -> tuple[frozenset[str] | None, bool, 
     return digits, may_be_empty or open_still, at
 
 
-# --- what a label's value must look like ---------------------------------------------------------------------------------
+# --- what a label's value must look like ---------------------------------------------------------------------------
 
 _PERSONS = re.compile(
     r"\s*(?:,|;|/|&|、|\|| and | und | et | y | e | en | i | a | och | og | ja | ve | и | і | και )\s*"
 )
 _PARTICLES = frozenset(
-    ["von", "van", "der", "den", "de", "la", "le", "del", "della", "di", "da", "dos", "das", "du", "al", "el", "bin", "ibn", "ben", "zu", "zum", "af", "av", "ter", "ten", "y", "e", "st.", "dr.", "prof.", "dr", "prof"]
+    [
+        "von",
+        "van",
+        "der",
+        "den",
+        "de",
+        "la",
+        "le",
+        "del",
+        "della",
+        "di",
+        "da",
+        "dos",
+        "das",
+        "du",
+        "al",
+        "el",
+        "bin",
+        "ibn",
+        "ben",
+        "zu",
+        "zum",
+        "af",
+        "av",
+        "ter",
+        "ten",
+        "y",
+        "e",
+        "st.",
+        "dr.",
+        "prof.",
+        "dr",
+        "prof",
+    ]
 )
 # Words that open a title or a prose line after "By", "Von", "Par", and are no one's first name.
 _NOT_NAMES = frozenset(
-    ["the", "a", "an", "any", "all", "my", "our", "your", "his", "her", "its", "their", "this", "that", "these", "those", "no", "not", "one", "two", "day", "night", "far", "then", "now", "means", "way", "der", "die", "das", "den", "dem", "ein", "eine", "einem", "einer", "allem", "anfang", "hier", "dort", "heute", "morgen", "nun", "ab", "le", "la", "les", "un", "une", "el", "los", "las", "il", "lo", "gli", "uno", "una", "o", "os", "as", "um", "uma", "het", "een"]
+    [
+        "the",
+        "a",
+        "an",
+        "any",
+        "all",
+        "my",
+        "our",
+        "your",
+        "his",
+        "her",
+        "its",
+        "their",
+        "this",
+        "that",
+        "these",
+        "those",
+        "no",
+        "not",
+        "one",
+        "two",
+        "day",
+        "night",
+        "far",
+        "then",
+        "now",
+        "means",
+        "way",
+        "der",
+        "die",
+        "das",
+        "den",
+        "dem",
+        "ein",
+        "eine",
+        "einem",
+        "einer",
+        "allem",
+        "anfang",
+        "hier",
+        "dort",
+        "heute",
+        "morgen",
+        "nun",
+        "ab",
+        "le",
+        "la",
+        "les",
+        "un",
+        "une",
+        "el",
+        "los",
+        "las",
+        "il",
+        "lo",
+        "gli",
+        "uno",
+        "una",
+        "o",
+        "os",
+        "as",
+        "um",
+        "uma",
+        "het",
+        "een",
+    ]
 )
 _SENTENCE_END = re.compile(r"[.!?。！？؟…;]$|[.。]{2,}$")
 
@@ -256,7 +371,11 @@ def _is_name(person: str, alone: bool) -> bool:
         return alone and (words[0][0].isupper() or words[0].isascii())  # "Posted by: admin"
     if fold(words[0]) in _NOT_NAMES:
         return False
-    return words[0][0].isupper() and words[-1][0].isupper() and all(word[0].isupper() or word in _PARTICLES for word in words)
+    return (
+        words[0][0].isupper()
+        and words[-1][0].isupper()
+        and all(word[0].isupper() or word in _PARTICLES for word in words)
+    )
 
 
 def _is_names(value: str, bare: bool) -> bool:
@@ -283,15 +402,18 @@ def _is_title(value: str) -> bool:
     return value[-1] not in ".。;," or value.endswith(("...", "。。。"))
 
 
-def _is_date(value: str, date: re.Pattern[str]) -> bool:
+def _is_date(value: str, lexicon: "_Lexicon", bare: bool) -> bool:
+    """Bare, nothing may follow the date: "Vom 3. Mai 1949 an galt das Gesetz" is prose."""
     folded = fold(value)
+    if bare:
+        return len(folded) <= 60 and lexicon.date_line.fullmatch(folded) is not None
     if len(folded) > 60 or folded.startswith(("by ", "von ", "por ", "par ")):
         return False
-    found = date.search(folded)
+    found = lexicon.date.search(folded)
     return found is not None and found.start() <= 14 and not re.search(r"[^\W\d]{3,}\.$", folded)
 
 
-# --- the lexicon: all rules, laid out for look-up -----------------------------------------------------------------------------
+# --- the lexicon: all rules, laid out for look-up ------------------------------------------------------------------
 
 
 # What may stand round a word that triggers a paragraph rule, so that splitting on blanks finds it.
@@ -303,9 +425,7 @@ class _Lexicon:
     rules: tuple[Rule, ...]
     whole: dict[str, Rule]  # folded phrase of headings and lines
     labels: dict[str, Rule]  # folded phrase before a colon
-    bare: dict[
-        str, tuple[tuple[str, Rule], ...]
-    ]  # first token -> (folded phrase and a space, rule), longest first
+    bare: dict[str, tuple[tuple[str, Rule], ...]]  # first token -> (folded phrase and a space, rule), longest first
     patterns: dict[str, tuple[tuple[str, Rule, frozenset[str] | None], ...]]  # script -> pattern, rule, openings
     guarded: dict[str, tuple[tuple[re.Pattern[str], Rule], ...]]  # a word of the line -> patterns
     date: re.Pattern[str]
@@ -314,9 +434,7 @@ class _Lexicon:
     triggers: dict[str, tuple[int, ...]]  # a word of the paragraph -> paragraphs
     substrings: dict[str, tuple[tuple[str, int], ...]]  # script without spaces -> (substring, paragraph)
     any_substring: dict[str, re.Pattern[str]]
-    paragraphs: tuple[
-        tuple[tuple[str, ...], re.Pattern[str] | None, Rule], ...
-    ]  # by confidence, highest first
+    paragraphs: tuple[tuple[tuple[str, ...], re.Pattern[str] | None, Rule], ...]  # by confidence, highest first
 
 
 def _load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
@@ -327,18 +445,16 @@ def _load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
         table: dict[str, Any] = tomllib.loads((folder / f"{subject}.toml").read_text("utf-8"))
         vocabulary.update(table.get("dates", {}))
         for entry in table["rule"]:
-            frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+            frozen: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+            }
             loaded.append(Rule(reason=table["reason"], **frozen))
     return tuple(loaded), vocabulary
 
 
 def _date_expressions(vocabulary: dict[str, list[str]]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    months = "|".join(
-        sorted({re.escape(fold(month)) for month in vocabulary["months"]}, key=len, reverse=True)
-    )
-    weekdays = "|".join(
-        sorted({re.escape(fold(day)) for day in vocabulary["weekdays"]}, key=len, reverse=True)
-    )
+    months = "|".join(sorted({re.escape(fold(month)) for month in vocabulary["months"]}, key=len, reverse=True))
+    weekdays = "|".join(sorted({re.escape(fold(day)) for day in vocabulary["weekdays"]}, key=len, reverse=True))
     year = r"(?:1[5-9]\d\d|20\d\d|[\u0660-\u0669\u06f0-\u06f9]{4})(?!\d)"
     date = (
         rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|\.|º|o|ª)?[ -]?(?:de |of |d')?(?:{months})\.?,?[ -]?(?:de |del |')?{year}"
@@ -348,7 +464,10 @@ def _date_expressions(vocabulary: dict[str, list[str]]) -> tuple[re.Pattern[str]
     )
     time = r"\d{1,2}(?::|h|時|时|시 ?)\d{2}(?::\d{2})?(?: ?(?:am|pm|a\.m\.|p\.m\.|uhr|h|分))?(?: \(?[a-z]{2,4}\)?)?"
     # A date line holds a date and nothing else: "Dienstag, 3. März 2020, 12:04 Uhr".
-    line = rf"(?:(?:{weekdays})\.?,? ?)?{date}(?: ?(?:г\.?|года|р\.|року|r\.|roku))?(?:[ ,|T-]{{1,4}}(?:um |at |o |в |kl\.? |klo |a las |alle )?{time})?"
+    line = (
+        rf"(?:(?:{weekdays})\.?,? ?)?{date}(?: ?(?:г\.?|года|р\.|року|r\.|roku))?"
+        rf"(?:[ ,|T-]{{1,4}}(?:um |at |a |as |o |в |kl\.? |klo |a las |alle )?{time})?"
+    )
     return re.compile(date), re.compile(line)
 
 
@@ -383,19 +502,17 @@ def _compile_lexicon() -> _Lexicon:
     for phrases in bare.values():
         phrases.sort(key=lambda entry: -len(entry[0]))
 
-    paragraph_rules = sorted(
-        (rule for rule in loaded if rule.kind == "paragraph"), key=lambda rule: -rule.confidence
-    )
+    paragraph_rules = sorted((rule for rule in loaded if rule.kind == "paragraph"), key=lambda rule: -rule.confidence)
     triggers: dict[str, list[int]] = {}
     substrings: dict[str, list[tuple[str, int]]] = {"arabic": [], "east": []}
     paragraphs: list[tuple[tuple[str, ...], re.Pattern[str] | None, Rule]] = []
     for number, rule in enumerate(paragraph_rules):
-        phrases = tuple(fold(phrase) for phrase in rule.phrases)
+        folded_phrases = tuple(fold(phrase) for phrase in rule.phrases)
         script = _SCRIPT_OF.get(rule.language, "latin")
         if script in substrings:
-            substrings[script].extend((fold(word), number) for word in (*phrases, *rule.when))
+            substrings[script].extend((fold(word), number) for word in (*folded_phrases, *rule.when))
         else:
-            for before, word, after in _surrounded(max(phrase.split(), key=len) for phrase in phrases):
+            for before, word, after in _surrounded(max(phrase.split(), key=len) for phrase in folded_phrases):
                 triggers.setdefault(before + word + after, []).append(number)
             for before, word, after in _surrounded(rule.when):
                 triggers.setdefault(before + word + after, []).append(number)
@@ -404,7 +521,7 @@ def _compile_lexicon() -> _Lexicon:
             if rule.patterns
             else None
         )
-        paragraphs.append((phrases, expression, rule))
+        paragraphs.append((folded_phrases, expression, rule))
     date, date_line = _date_expressions(vocabulary)
     return _Lexicon(
         rules=loaded,
@@ -429,7 +546,8 @@ def _compile_lexicon() -> _Lexicon:
     )
 
 
-_DIGIT = re.compile(r"\d")
+_DIGIT = re.compile("[0-9\u0660-\u0669\u06f0-\u06f9]")
+_YEAR_OR_DAY = re.compile(r"\d{4}|\d[./-] ?\d{1,2}[./-]")  # one of them stands in every date
 _lexicon = cache(_compile_lexicon)
 
 
@@ -456,10 +574,10 @@ def rules() -> tuple[Rule, ...]:
     return _lexicon().rules
 
 
-# --- matching ----------------------------------------------------------------------------------------------------
+# --- matching ------------------------------------------------------------------------------------------------------
 
 # "<<:  title": in guillemets' case only with the colon, for they also open quotations.
-_ARROW = re.compile("\\s*([<>]{2}|[«»‹›←→⟵⟶])\\s*([:：]?)\\s*(.*\\S)\\s*")
+_ARROW = re.compile("\\s*(<<|>>|[«»‹›←→⟵⟶])(?![<>])\\s*([:：]?)\\s*(.*\\S)\\s*")
 _ARROWS = frozenset("<>«»‹›←→⟵⟶")
 
 
@@ -484,7 +602,7 @@ def _fits(rule: Rule, value: str, lexicon: _Lexicon, bare: bool) -> bool:
     if rule.value == "names":
         return _is_names(value, bare)
     if rule.value == "date":
-        return _is_date(value, lexicon.date)
+        return _is_date(value, lexicon, bare)
     return True
 
 
@@ -528,8 +646,9 @@ def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor
 
 
 def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
-    if folded[-1] == "!":
-        folded = folded[:-1].rstrip()
+    folded = folded.rstrip("! ")
+    if not folded:
+        return None
     either, candidates = _patterns_opening(_script(core), "0" if folded[0].isdigit() else folded[0])
     if either.fullmatch(folded) is None:
         candidates = ()
@@ -547,7 +666,7 @@ def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
             value = core[start:end]
         else:  # folding changed the length; a value is the end of its line, so count its words from there
             value = " ".join(core.split()[-len(folded[start:end].split()) :])
-        if value and _fits(rule, value, lexicon, bare=True):
+        if value and _fits(rule, value, lexicon, bare=rule.value != "date"):
             return _anchor(rule, value)
     return None
 
@@ -569,36 +688,38 @@ def match_line(line: str) -> Anchor | None:
     core = _trim(line)
     if not core:
         return None
+    if len(core) > PATTERN_LIMIT or (len(core) > SENTENCE_LIMIT and core[-1] in ".。"):
+        return _match_label(line, core, fold(core[:SENTENCE_LIMIT]), lexicon)
     folded = fold(core)
-    if len(folded) <= PATTERN_LIMIT:
-        rule = lexicon.whole.get(folded)
-        if rule is None and folded[-1] in _FINAL and (" " in folded or folded[0] >= "\u3040"):
-            rule = lexicon.whole.get(folded[:-1].rstrip())  # "Subscribe to our newsletter!"
-        if rule is not None:
+    if not folded:
+        return None
+    rule = lexicon.whole.get(folded)
+    if rule is None and folded[-1] in _FINAL and (" " in folded or folded[0] >= "\u3040"):
+        rule = lexicon.whole.get(folded[:-1].rstrip())  # "Subscribe to our newsletter!"
+    if rule is not None:
+        return _anchor(rule)
+    rule = lexicon.labels.get(folded)
+    if rule is not None:  # "Tags:" above a list of tags
+        if line.rstrip()[-1] in ":：":
             return _anchor(rule)
-        rule = lexicon.labels.get(folded)
-        if rule is not None:  # "Tags:" above a list of tags
-            if line.rstrip()[-1] in ":：":
-                return _anchor(rule)
-            if rule.bare is not None:
-                return _anchor(rule, confidence=min(rule.bare, 0.4))
-    label = _match_label(line, core, folded, lexicon)
-    if label is not None:
-        return label
-    if len(folded) <= PATTERN_LIMIT:
-        found = _match_pattern(core, folded, lexicon)
-        if found is not None:
-            return found
-        if len(folded) <= 60 and _DIGIT.search(folded) and lexicon.date_line.fullmatch(folded):
-            return _anchor(lexicon.date_rule, core)
+        if rule.bare is not None:
+            return _anchor(rule, confidence=min(rule.bare, 0.4))
+    found = _match_label(line, core, folded, lexicon) or _match_pattern(core, folded, lexicon)
+    if found is not None:
+        return found
+    if (
+        len(folded) <= 60
+        and _DIGIT.search(folded)
+        and _YEAR_OR_DAY.search(folded)
+        and lexicon.date_line.fullmatch(folded)
+    ):
+        return _anchor(lexicon.date_rule, core)
     return _match_arrow(line, False, lexicon) if opening in _ARROWS else None
 
 
 def _candidates(folded: str, lexicon: _Lexicon) -> Iterator[int]:
     """Paragraph rules of which a necessary word occurs, most confident first."""
-    numbers = {
-        number for word in lexicon.triggers.keys() & set(folded.split()) for number in lexicon.triggers[word]
-    }
+    numbers = {number for word in lexicon.triggers.keys() & set(folded.split()) for number in lexicon.triggers[word]}
     script = _script(folded)
     if script in lexicon.substrings and lexicon.any_substring[script].search(folded):
         numbers.update(number for substring, number in lexicon.substrings[script] if substring in folded)

@@ -33,6 +33,8 @@ TRANSFORM = "strip_boilerplate"
 ANCHOR_CHARS = 200
 # A head has a title, a header and a byline; further down a short line is a sub-heading.
 HEAD_LINES = 12
+# A page without prose is taken apart where it has as many kinds of furniture (related, comments, legal …).
+FURNITURE_KINDS = 3
 # Inside the body only an anchor this sure goes, and only alone.
 BODY_CONFIDENCE = 0.9
 # Lines of these stand together at the head.
@@ -160,16 +162,7 @@ class _Page:
         if body_end == 0:
             self.without_body(left)
             return
-        cut = next((place for place, at in enumerate(tail) if self.begins_cut(at)), len(tail))
-        for at in tail[cut:]:
-            anchor = self.anchor(at) or self.paragraph(at)
-            support = self.support[at]
-            if anchor is not None and anchor.place != "head":  # the first has one; a block reaches to the next
-                block = Removal(anchor.reason, anchor.rule, anchor.confidence)
-            elif support is not None:
-                block = Removal("boilerplate.template", "template.tail", 0.95)
-            self.gone[at] = block._replace(support=support)
-        before = tail[:cut]
+        before = self.cut(tail)
         self.teasers(before)
         solid = True  # nothing but residue follows
         for at in reversed(before):
@@ -182,7 +175,7 @@ class _Page:
                     anchor or self.paragraph(at),
                     Removal("boilerplate.template", "template.tail", 0.95, support),
                 )
-            elif anchor is not None and anchor.place != "head" and anchor.confidence >= ALONE_CONFIDENCE:
+            elif anchor is not None and self.is_tail_anchor(at):
                 self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
             elif solid and (paragraph := self.paragraph(at)) is not None:
                 followed = at != left[-1]
@@ -193,15 +186,30 @@ class _Page:
             else:
                 solid = False
 
+    def cut(self, tail: list[int]) -> list[int]:
+        """Cut from the first heading of a block on; what stands before it."""
+        cut = next((place for place, at in enumerate(tail) if self.begins_cut(at)), len(tail))
+        for at in tail[cut:]:
+            anchor = self.anchor(at) or self.paragraph(at)
+            support = self.support[at]
+            if anchor is not None and anchor.place != "head":  # the first has one; a block reaches to the next
+                block = Removal(anchor.reason, anchor.rule, anchor.confidence)
+            elif support is not None:
+                block = Removal("boilerplate.template", "template.tail", 0.95)
+            self.gone[at] = block._replace(support=support)
+        return tail[:cut]
+
+    def is_tail_anchor(self, at: int) -> bool:
+        """Whether the line is furniture that stands below an article."""
+        anchor = self.anchor(at)
+        return anchor is not None and anchor.place != "head" and anchor.confidence >= ALONE_CONFIDENCE
+
     def begins_cut(self, at: int) -> bool:
         """Whether no prose comes after this line: the heading of a block, or a link to a neighbouring article."""
         anchor = self.anchor(at)
-        return (
-            anchor is not None
-            and anchor.place != "head"
-            and anchor.confidence >= ALONE_CONFIDENCE
-            and (anchor.kind == "heading" or anchor.field in ("previous_title", "next_title"))
-        )
+        if anchor is None or not self.is_tail_anchor(at):
+            return False
+        return anchor.kind == "heading" or anchor.field in ("previous_title", "next_title")
 
     def teasers(self, tail: list[int]) -> None:
         """Cut-off teasers, two or more, each with the title above it, and nothing but titles between them."""
@@ -232,13 +240,17 @@ class _Page:
                     self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
 
     def without_body(self, left: list[int]) -> None:
-        """No prose at all: only what two kinds of evidence agree on, or a template, goes."""
+        """No prose at all. A page with several kinds of furniture is furniture: an overview, an empty article. Any
+        other may be a poem or a list, and loses only lines of its site's template."""
+        kinds = {anchor.reason for at in left if self.is_tail_anchor(at) and (anchor := self.anchor(at))}
+        is_furniture = len(kinds) >= FURNITURE_KINDS
+        if is_furniture:
+            left = self.cut(left)
         for at in left:
-            support = self.support[at]
-            if support is not None and at not in self.gone:
-                anchor = self.anchor(at)
-                if self.has_url or anchor is not None:
-                    self.remove(at, anchor, Removal("boilerplate.template", "template.alone", 0.9, support))
+            # Nothing here is a title, so lines are looked up as what they are elsewhere.
+            support = self.templates.get(self.hashes[at])
+            if support is not None and (self.has_url or is_furniture or self.anchor(at) is not None):
+                self.remove(at, self.anchor(at), Removal("boilerplate.template", "template.alone", 0.9, support))
 
 
 def spans(text: str, gone: Mapping[int, Removal]) -> list[Span]:

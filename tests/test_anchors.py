@@ -1,0 +1,306 @@
+"""Anchor phrases: every rule strips its own examples and keeps its look-alikes, and clean prose matches nothing."""
+
+import re
+
+import pytest
+
+from transforms.boilerplate import anchors
+from transforms.boilerplate.anchors import Anchor, Rule, fold, match_line, match_paragraph, rules
+
+LANGUAGES = ("de", "en", "fr", "es", "it", "pt", "nl", "pl", "cs", "ru", "uk", "el", "tr", "ar", "zh", "ja", "ko")
+FIELDS = {
+    "title", "authors", "author_bio", "source_name", "tags", "published_raw", "previous_title", "next_title",
+    "related_titles", None,
+}  # fmt: skip
+STRIP = [pytest.param(rule, line, id=f"{rule.id}: {line[:40]}") for rule in rules() for line in rule.strip]
+KEEP = [pytest.param(line, id=f"{rule.id}: {line[:40]}") for rule in rules() for line in rule.keep]
+
+
+def match(rule: Rule, text: str) -> Anchor | None:
+    return match_paragraph(text) if rule.kind == "paragraph" else match_line(text)
+
+
+# --- the rules' own examples -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rule", "line"), STRIP)
+def test_a_rule_strips_its_examples(rule: Rule, line: str) -> None:
+    anchor = match(rule, line)
+    assert anchor is not None
+    # A phrase that two languages share belongs to the first; the reason is the same. "Heading: title" is a label.
+    expected = "label" if rule.kind == "heading" and anchor.value else rule.kind
+    assert (anchor.reason, anchor.kind) == (rule.reason, expected)
+
+
+@pytest.mark.parametrize("line", KEEP)
+def test_a_rule_keeps_its_look_alikes(line: str) -> None:
+    assert match_line(line) is None
+    assert match_paragraph(line) is None
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.id)
+def test_a_rule_is_complete(rule: Rule) -> None:
+    assert rule.reason == f"boilerplate.{rule.id.split('.')[0]}"
+    assert rule.reason.removeprefix("boilerplate.") in anchors.SUBJECTS
+    assert rule.kind in ("heading", "label", "line", "paragraph")
+    assert rule.place in ("head", "tail", "both")
+    assert rule.field in FIELDS
+    assert 0 < rule.confidence <= 1
+    assert rule.strip
+    assert rule.keep
+    assert rule.phrases or rule.patterns or rule.value == "date"
+    assert not rule.cased or rule.kind == "paragraph"
+    assert rule.when or rule.kind != "paragraph" or not rule.patterns  # a paragraph's patterns need a cheap test
+
+
+def test_rule_ids_are_unique() -> None:
+    ids = [rule.id for rule in rules()]
+    assert sorted(set(ids)) == sorted(ids)
+
+
+def test_no_phrase_has_two_reasons() -> None:
+    reasons: dict[tuple[str, bool], set[str]] = {}
+    for rule in rules():
+        if rule.kind != "paragraph":
+            for phrase in rule.phrases:
+                reasons.setdefault((fold(phrase), rule.kind == "label"), set()).add(rule.reason)
+    assert {phrase: found for phrase, found in reasons.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("subject", anchors.SUBJECTS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_covers_every_subject(language: str, subject: str) -> None:
+    assert any(rule.language == language and rule.reason == f"boilerplate.{subject}" for rule in rules())
+
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("<<:  Warum Eisen rostet?", "previous_title", "Warum Eisen rostet?"),
+        (">>:  Zehn Brücken…", "next_title", "Zehn Brücken…"),
+        ("上一篇：春节的由来", "previous_title", "春节的由来"),
+        ("下一篇 十座桥", "next_title", "十座桥"),
+        ("Next article: Rocky (1976)", "next_title", "Rocky (1976)"),
+        ("Vorheriger Artikel: Über die Brücke", "previous_title", "Über die Brücke"),
+        ("Source: Internet", "source_name", "Internet"),
+        ("Author: User", "authors", "User"),
+        ("Von Max Muster und Erika Beispiel", "authors", "Max Muster und Erika Beispiel"),
+        ("Tags art music Straße", "tags", "art music Straße"),
+        ("Стан: —", None, None),
+        ("Stand: 12.3.2020", "published_raw", "12.3.2020"),
+        ("Dienstag, 3. März 2020", "published_raw", "Dienstag, 3. März 2020"),
+        ("Lesen Sie auch: Wie der Winter kam", "related_titles", "Wie der Winter kam"),
+        ("Artikel empfehlen", "related_titles", ""),
+        ("Tags:", "tags", ""),
+    ],
+)
+def test_the_value_is_the_original_text(line: str, field: str | None, value: str | None) -> None:
+    anchor = match_line(line)
+    assert (anchor.field, anchor.value) == (field, value) if anchor else value is None
+
+
+@pytest.mark.parametrize(
+    ("line", "confidence"),
+    [("Tags: art, music", 0.85), ("Tags art music", 0.4), ("Source", 0.4), ("<<: title", 0.9), ("<< title", 0.5)],
+)
+def test_a_label_without_its_colon_is_weak(line: str, confidence: float) -> None:
+    anchor = match_line(line)
+    assert anchor is not None
+    assert anchor.confidence == confidence
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Related Articles", "RELATED ARTICLES:", "» related articles", "• Related   articles", "Related articles (12)",
+     "🔥 Related articles ➜", "【Related articles】", "Related articles…", "related articles »"],
+)  # fmt: skip
+def test_decoration_does_not_hide_a_phrase(line: str) -> None:
+    anchor = match_line(line)
+    assert anchor is not None
+    assert anchor.rule == "related.en.heading"
+
+
+@pytest.mark.parametrize("line", ["“Related articles”", "— Назад", "« Lire aussi »", '"Share"', "– Weiter"])
+def test_quotation_and_speech_are_prose(line: str) -> None:
+    assert match_line(line) is None
+
+
+@pytest.mark.parametrize(
+    "line", ["", " ", "\u200b", "!", "…", "()", "»", "::", "<<", "<<:", "12", "\ufe0f", "[]", "- ", "(3)"]
+)
+def test_lines_of_marks_are_nothing(line: str) -> None:
+    assert match_line(line) is None
+
+
+# --- clean text in ten languages: nothing of it is an anchor -------------------------------------------------------
+
+CLEAN = """
+The mill stood still for a week, and swallows nested in the wheel.
+Next, fold in the egg whites and bake for forty minutes.
+Next: season with salt.
+Previous tenants had painted the door green.
+“Share it with your brother,” she said.
+By the rivers of Babylon, there we sat down.
+By evening the wind had turned.
+Home is the sailor, home from sea.
+The source of the river lies under the glacier.
+Contact was lost shortly after dawn.
+2 cups flour
+1 teaspoon salt
+Article 5. The contracting parties shall meet once a year.
+§ 12 The tenant shall give notice in writing.
+No comments were made by the accused.
+Print was still a young craft in Mainz.
+Tags on the sacks gave weight and owner.
+He subscribed to three papers and read none.
+About the old bridge there are many tales.
+We use cookies as bait, the hunter said, and raisins.
+Die Mühle stand still, und Schwalben nisteten im Rad.
+Von drauß' vom Walde komm ich her.
+Von der Brücke aus sah man das Meer.
+Von Zeit zu Zeit seh ich den Alten gern.
+Weiter oben am Hang blühte der Enzian.
+Zurück blieb nur ein Hund.
+Das könnte Sie teuer zu stehen kommen.
+Der nächste Artikel des Vertrags regelt den Zoll.
+Artikel 20. Die Bundesrepublik ist ein Bundesstaat.
+§ 433 Der Verkäufer übergibt die Sache.
+200 g Mehl
+Eier trennen, Eiweiß steif schlagen.
+Am 3. Mai 1808 wurde in Madrid geschossen.
+Er teilte das Brot mit allen.
+Datenschutz gab es im Dorf nicht.
+Die Quelle des Flusses liegt unter dem Gletscher.
+Mehr Licht!
+„Weiter!“, rief der Kutscher.
+Kommentar überflüssig, dachte sie.
+Sein Kontakt zur Familie riss ab.
+Le moulin resta immobile, et les hirondelles nichaient dans la roue.
+Par un beau matin de mai, il partit.
+Par delà les monts et les mers
+Lire aussi était défendu aux enfants.
+Suivant l'usage, on brisa le pain.
+Article 3. Les parties se réunissent chaque année.
+200 g de farine
+À propos de bottes, où sont les miennes ?
+La source du fleuve est sous le glacier.
+Partager le pain, c'est partager la vie.
+El molino se detuvo, y las golondrinas anidaron en la rueda.
+Por la mañana cambió el viento.
+Por ti seré, por ti he sido
+Artículo 4. Las partes se reúnen cada año.
+Anterior a la guerra es la torre.
+La fuente del río está bajo el glaciar.
+Leer más libros era su único deseo.
+Compartir el pan era la ley de la casa.
+200 g de harina
+También te puede pasar a ti.
+Il mulino si fermò, e le rondini nidificarono nella ruota.
+Di notte il vento cambiò.
+Nel mezzo del cammin di nostra vita
+Articolo 6. Le parti si riuniscono ogni anno.
+Avanti andava il più vecchio.
+La fonte del fiume è sotto il ghiacciaio.
+Condividere il pane era la legge.
+200 g di farina
+Leggi e costumi di quel paese erano severi.
+Commenti non ne fece nessuno.
+Мельница стояла, и ласточки свили гнёзда в колесе.
+Я помню чудное мгновенье
+— Дальше пойдём пешком, — сказал он.
+Статья 7. Стороны собираются раз в год.
+Источник реки лежит под ледником.
+Поделились хлебом и пошли дальше.
+Автор письма остался неизвестен.
+200 г муки
+Назад дороги не было.
+Читать он выучился поздно.
+Młyn stał, a jaskółki gniazdowały w kole.
+Litwo! Ojczyzno moja! ty jesteś jak zdrowie
+Artykuł 8. Strony zbierają się raz w roku.
+Więcej światła, prosił umierający.
+Następny dzień był chłodny.
+Zobacz, co posadził sąsiad.
+200 g mąki
+Kontakt z okrętem urwał się o świcie.
+磨坊停了，燕子在水轮里筑巢。
+床前明月光，疑是地上霜。
+第五条 缔约双方每年会晤一次。
+面粉二百克
+上一次见面是在三年前。
+他把面包分给所有的人。
+河的源头在冰川下面。
+水車は止まり、燕が車輪に巣を作った。
+古池や蛙飛びこむ水の音
+第五条 締約国は年に一度会合する。
+小麦粉 二百グラム
+次の朝、風が変わった。
+関連する法律は三つある。
+توقفت الطاحونة وعششت السنونو في عجلتها.
+المادة الخامسة: يجتمع الطرفان مرة في السنة.
+مئتا غرام من الدقيق
+شارك الجميع في الحصاد.
+التالي من الأيام كان باردا.
+Değirmen durdu, kırlangıçlar çarkta yuva yaptı.
+Madde 5. Taraflar yılda bir kez toplanır.
+Sonraki sabah rüzgâr döndü.
+Ekmeği herkesle paylaştı.
+200 gr un
+""".strip().split("\n")
+
+
+@pytest.mark.parametrize("line", CLEAN)
+def test_clean_lines_match_nothing(line: str) -> None:
+    assert match_line(line) is None
+    assert match_paragraph(line) is None
+
+
+def test_an_article_in_one_line_is_never_a_paragraph_anchor() -> None:
+    article = "The mill stood still for a week. " * 60
+    assert match_paragraph(article + "All rights reserved.") is None
+    assert match_paragraph("All rights reserved. No part of this page may be reproduced.") is not None
+
+
+# --- work is bounded -----------------------------------------------------------------------------------------------
+
+
+def test_patterns_are_linear() -> None:
+    """No `.*`, and where a group that repeats ends in a repeat, its opening tells where the next turn begins."""
+    repeated = re.compile(r"\((?:\?:|\?P<value>)?([^()|]*(?:[*+]|\{\d+,\d*\}))\)(?:[*+]|\{\d*,\d*\})")
+    openings = (" ", "[ 、]", "[ |·/-]")
+    for rule in rules():
+        for pattern in rule.patterns:
+            assert not re.search(r"(?<!\\)\.[*+]", re.sub(r"\[[^\]]*\]", "C", pattern)), rule.id
+            for inside in repeated.findall(pattern):
+                assert inside.startswith(openings), (rule.id, inside)
+
+
+ADVERSARIAL = [
+    "a " * 50_000, "(" * 100_000, "© " * 50_000, "www." * 25_000, "by a" * 25_000, "share on " * 11_000,
+    "newsletter subscribe cookies " * 3_500, "winner of the prize, and " * 4_000, "版权所有转载" * 16_000,
+    "关于我们 联系 " * 13_000, "1." * 50_000, "\u0301" * 100_000, "ß" * 100_000, ": " * 50_000, "<<" * 50_000,
+    "facebook | " * 9_000, "privacy policy terms of use " * 4_000, " " * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ADVERSARIAL, ids=lambda text: repr(text[:12]))
+def test_a_hundred_kilobytes_are_not_read(text: str) -> None:
+    """The length limits come first, so the text's size cannot cost anything."""
+    assert match_line(text) is None
+    assert match_paragraph(text) is None
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ADVERSARIAL, ids=lambda text: repr(text[:12]))
+def test_every_pattern_stands_text_at_its_limit(text: str) -> None:
+    """All patterns on the longest text each may see, ended so that a match must fail late: well under a second."""
+    for rule in rules():
+        limit = anchors.PARAGRAPH_LIMIT if rule.kind == "paragraph" else anchors.PATTERN_LIMIT
+        for pattern in rule.patterns:
+            expression = re.compile(pattern)
+            (expression.search if rule.kind == "paragraph" else expression.fullmatch)(text[: limit - 1] + "\0")
+    match_line(text[: anchors.LINE_LIMIT - 1] + "\0")
+    match_paragraph(text[: anchors.PARAGRAPH_LIMIT - 1] + "\0")
