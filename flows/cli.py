@@ -202,7 +202,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
         )
     if summary["earlier_documents"]:
         out.print(
-            f"{summary['earlier_documents']:,} earlier documents were made under other code or config, and stay as they are."
+            f"{summary['earlier_documents']:,} earlier documents were made under other code or config, "
+            "and stay as they are."
         )
 
 

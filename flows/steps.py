@@ -35,6 +35,8 @@ from transforms.select import Verdict, publishable, select_documents
 
 # Libraries that touch text or numbers in the tables; another version may give other rows.
 TEXT_LIBRARIES = ("duckdb", "ftfy", "langdetect", "orjson", "pyarrow", "tldextract", "xxhash", "zstandard")
+# Columns of the line index (transforms/boilerplate/lines.py).
+LINE_INDEX = ("lines", "line_keys", "line_document", "long_lines")
 # What a record costs in memory besides its text.
 ROW_BYTES = 200
 # A piece is what a worker holds at once: room for the text of a plain shard, so that it stays whole.
@@ -357,7 +359,7 @@ def clean_piece(
     templates = _by_site(read_table(counted / "templates.parquet"), documents["site"].to_pylist())
     documents = documents.append_column("added_in", pa.repeat(pa.scalar(added_in), len(documents)))
     documents = pipeline.clean(documents, templates, config)
-    documents = documents.drop_columns(["lines", "line_keys", "line_document", "long_lines"])
+    documents = documents.drop_columns([*LINE_INDEX, "repaired", "removals"])
     write_work(folder / "cleaned.parquet", documents)
     return {"documents": len(documents)}
 

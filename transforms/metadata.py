@@ -3,9 +3,10 @@
 What is noise in the text is data beside it: a header's source and tags, the bio, the neighbours' titles. Nothing is
 guessed: a field without a line that says it stays null.
 
->>> document = "Spring\\n\\nSource: The Gazette\\n"
->>> header = Span(8, 28, "", "boilerplate.header", "header.en.source", "strip_boilerplate")
->>> metadata = describe("Spring\\n", ledger(document, [header]))
+>>> from transforms.spans import Span, apply
+>>> document = "Spring\\n\\nSource: The Gazette\\n\\nIt rained."
+>>> removed = [Span(8, 29, "", "boilerplate.header", "header.en.source", "strip_boilerplate")]
+>>> metadata = describe(apply(document, removed), ledger(document, removed))
 >>> metadata.title, metadata.source_name
 ('Spring', 'The Gazette')
 """
@@ -16,10 +17,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from transforms.boilerplate.anchors import match_line
+from transforms.boilerplate.anchors import HEADERS, match_header, match_line
 from transforms.boilerplate.lines import is_prose, is_teaser
 from transforms.schema import with_columns
-from transforms.spans import LedgerEntry, Span, from_arrow, ledger
+from transforms.spans import LedgerEntry, from_arrow, ledger
 
 # The bounds keep a mis-read line from becoming a field; titles of real articles stay below 250 characters.
 TITLE_CHARS = 300
@@ -45,7 +46,7 @@ class Metadata:
 
 
 def describe(text: str, entries: Sequence[LedgerEntry]) -> Metadata:
-    """The metadata of one document: `text` as curated, and its ledger."""
+    """The metadata of one document: `text` as curated, and what was stripped from it."""
     found = Metadata()
     for entry in entries:
         if entry.span.reason == "boilerplate.title_repeat":
@@ -67,7 +68,11 @@ def _bio(found: Metadata, text: str) -> None:
 def _lines(found: Metadata, entry: LedgerEntry) -> None:
     related = entry.span.reason == "boilerplate.related"
     for line in filter(None, map(str.strip, entry.text.split("\n"))):
-        anchor = match_line(line)
+        parts = match_header(line) if entry.span.reason in HEADERS else ()
+        for part in parts:
+            if part.field is not None:
+                _set(found, part.field, part.value)
+        anchor = None if parts else match_line(line)
         if anchor is not None and anchor.field is not None and anchor.kind != "heading":
             _set(found, anchor.field, anchor.value)
         elif related and anchor is None and not is_teaser(line) and not is_prose(line):
@@ -99,16 +104,9 @@ def _head_title(text: str) -> str | None:
 
 
 def describe_documents(documents: pa.Table) -> pa.Table:
-    """Describe every document: adds the metadata columns from `text`, `original` and `spans`; rows and order stay."""
-    found = [
-        describe(text, ledger(original, _only_boilerplate(spans)))
-        for text, original, spans in zip(
-            documents["text"].to_pylist(),
-            documents["original"].to_pylist(),
-            from_arrow(documents["spans"]),
-            strict=True,
-        )
-    ]
+    """Describe every document: adds the metadata columns from `text` and what was stripped; rows and order stay."""
+    columns = (documents["text"].to_pylist(), documents["repaired"].to_pylist(), from_arrow(documents["removals"]))
+    found = [describe(text, ledger(repaired, removed)) for text, repaired, removed in zip(*columns, strict=True)]
     lists = ("authors", "tags", "related_titles")
     names = ("title", "author_bio", "source_name", "published_raw", "previous_title", "next_title")
     return with_columns(
@@ -116,7 +114,3 @@ def describe_documents(documents: pa.Table) -> pa.Table:
         **{name: [getattr(metadata, name) for metadata in found] for name in names},
         **{name: [getattr(metadata, name) or None for metadata in found] for name in lists},
     )
-
-
-def _only_boilerplate(spans: Sequence[Span]) -> list[Span]:
-    return [span for span in spans if span.reason.startswith("boilerplate.")]

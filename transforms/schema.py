@@ -182,8 +182,8 @@ REJECT_REASONS = (
     "superseded",
 )
 
-# What stages hand on within a shard, besides columns of REJECTED: the original, the changes to it so far, and
-# the line index (boilerplate/lines.py).
+# What stages hand on within a shard, besides columns of REJECTED: the original, the changes to it so far,
+# the line index (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates.
 SPANS = pa.list_(
     pa.struct(
         [
@@ -197,6 +197,8 @@ SPANS = pa.list_(
 _IN_WORK = {
     "original": _string,
     "spans": SPANS,
+    "repaired": _string,
+    "removals": SPANS,
     "lines": pa.list_(pa.uint64()),
     "line_keys": pa.list_(pa.uint64()),
     "line_document": pa.uint64(),

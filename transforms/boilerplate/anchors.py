@@ -33,6 +33,13 @@ SUBJECTS = (
     "byline", "header", "legal", "contact", "cookie", "promotion",
 )  # fmt: skip
 
+# Lines of these stand together at the head, often several on one line.
+HEADERS = ("boilerplate.header", "boilerplate.byline")
+HEADER_PARTS = 6
+HEADER_CONFIDENCE = 0.5
+_PARTS = re.compile(r"\s+[|·•–—/-]\s+|\s*\|\s*|\s{2,}|,\s+")
+_TIME_OF_DAY = re.compile(r"(?:[^\W\d]+\.? ){0,3}\d{1,2}[:.h]\d{2}(?: ?[^\W\d]{1,4}\.?)?")
+
 # Lengths in characters. A site's own lines are short; the limits also bound every regular expression.
 LINE_LIMIT = 200  # nothing longer is a labelled line: the longest real title after "<<:" seen was 150
 PATTERN_LIMIT = 100  # phrases and patterns that are the whole line; longer notices are match_paragraph's business
@@ -724,6 +731,26 @@ def _candidates(folded: str, lexicon: _Lexicon) -> Iterator[int]:
     if script in lexicon.substrings and lexicon.any_substring[script].search(folded):
         numbers.update(number for substring, number in lexicon.substrings[script] if substring in folded)
     return iter(sorted(numbers))
+
+
+def match_header(line: str) -> tuple[Anchor, ...]:
+    """The anchors of a line that is a header of several parts, "By Jane Doe | 3 May 2020 | 4 min read"; or none.
+
+    Every part must be one of a header's or byline's, or a time of day, and one of them a sure one.
+    """
+    if len(line) > PATTERN_LIMIT:
+        return ()
+    parts = [part for part in _PARTS.split(line.strip()) if part]
+    if not 2 <= len(parts) <= HEADER_PARTS:
+        return ()
+    found: list[Anchor] = []
+    for part in parts:
+        anchor = match_line(part)
+        if anchor is not None and anchor.reason in HEADERS:
+            found.append(anchor)
+        elif not _TIME_OF_DAY.fullmatch(part):
+            return ()
+    return tuple(found) if any(anchor.confidence >= HEADER_CONFIDENCE for anchor in found) else ()
 
 
 def match_paragraph(paragraph: str) -> Anchor | None:

@@ -116,7 +116,10 @@ def index(text: str) -> Index:
 
 
 def index_lines(documents: pa.Table) -> pa.Table:
-    """Index the lines of every document: adds `lines`, `line_keys`, `line_document`, `long_lines`; rows and order stay."""
+    """Index the lines of every document: adds `lines`, `line_keys`, `line_document`, `long_lines`.
+
+    Rows and order stay.
+    """
     indexes = [index(text) for text in documents["text"].to_pylist()]
     return with_columns(
         documents,

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from transforms.boilerplate.anchors import Anchor, match_line, match_paragraph
+from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_line, match_paragraph
 from transforms.boilerplate.lines import fold, is_prose, is_teaser, key, title_places
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate, Config
@@ -37,8 +37,6 @@ HEAD_LINES = 12
 FURNITURE_KINDS = 3
 # Inside the body only an anchor this sure goes, and only alone.
 BODY_CONFIDENCE = 0.9
-# Lines of these stand together at the head.
-HEADERS = ("boilerplate.header", "boilerplate.byline")
 # Below this an anchor counts only beside other evidence ("Tags a b c" without a colon).
 ALONE_CONFIDENCE = 0.5
 
@@ -148,13 +146,15 @@ class _Page:
                 continue
             if (support := self.support[at]) is not None:
                 self.remove(at, anchor, Removal("boilerplate.template", "template.head", 0.95, support))
+            elif place > 0 and (anchor is None or anchor.reason in HEADERS) and (parts := match_header(self.lines[at])):
+                sure = max(parts, key=lambda part: part.confidence)
+                self.gone[at] = Removal(sure.reason, sure.rule, sure.confidence)
             elif anchor is not None and anchor.place != "tail" and (place > 0 or anchor.kind == "line"):
                 beside = [found[i] for i in (place - 1, place + 1) if 0 <= i < len(found)]
-                sure = anchor.confidence >= ALONE_CONFIDENCE or any(
+                if anchor.confidence >= ALONE_CONFIDENCE or any(
                     other is not None and other.reason in HEADERS and other.confidence >= ALONE_CONFIDENCE
                     for other in beside
-                )
-                if sure:
+                ):
                     self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
 
     def tail(self, left: list[int], body_end: int) -> None:
@@ -315,12 +315,14 @@ def _run(starts: list[int], start: int, end: int, gone: Mapping[int, Removal]) -
 
 
 def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], config: Config) -> pa.Table:
-    """Strip every document. Rewrites `text`, adds to `spans`; rows and order stay.
+    """Strip every document. Rewrites `text`, adds to `spans`, and hands on `repaired` (the text before) and
+    `removals` (what went, in its coordinates); rows and order stay.
 
     `templates` has the template lines of each site that has any. A document of which nothing is left gets
     `reject_reason`.
     """
     texts = documents["text"].to_pylist()
+    removed: list[list[Span]] = [[] for _ in texts]
     ledgers = from_arrow(documents["spans"])
     reasons, stages = documents["reject_reason"].to_pylist(), documents["reject_stage"].to_pylist()
     columns = [documents[name].to_pylist() for name in ("lines", "site", "url")]
@@ -334,9 +336,17 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
         gone = removals(text, hashes, templates.get(site, NO_TEMPLATES), bool(url), config.boilerplate)
         if not gone:
             continue
-        removed = spans(text, gone)
-        texts[row] = apply(text, removed)
-        ledgers[row] = compose(ledgers[row], removed)
+        removed[row] = spans(text, gone)
+        texts[row] = apply(text, removed[row])
+        ledgers[row] = compose(ledgers[row], removed[row])
         if not texts[row].strip():
             reasons[row], stages[row] = "empty_after_cleaning", "strip"
-    return with_columns(documents, text=texts, spans=to_arrow(ledgers), reject_reason=reasons, reject_stage=stages)
+    return with_columns(
+        documents,
+        text=texts,
+        spans=to_arrow(ledgers),
+        repaired=documents["text"],
+        removals=to_arrow(removed),
+        reject_reason=reasons,
+        reject_stage=stages,
+    )
