@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Raw web text in; a curated, versioned Parquet dataset out.",
 )
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False)
 
 # click's UsageError, which typer carries along without a public name.
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
