@@ -17,13 +17,14 @@ _SETTINGS = {
 }
 
 
-def _profiles() -> str:
+def prefect_profiles() -> str:
+    """What a user's Prefect profiles say, as text."""
     home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
     return profiles.read_text(encoding="utf-8") if profiles.is_file() else ""
 
 
-_own = _profiles()
+_own = prefect_profiles()
 for _name, _value in _SETTINGS.items():
     if _name not in _own:
         os.environ.setdefault(_name, _value)

@@ -29,6 +29,8 @@ app = typer.Typer(
 )
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False)
 
+INTERRUPTED = "interrupted; what is finished is kept, run again to go on"
+
 # click's UsageError, which typer carries along without a public name.
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
@@ -49,9 +51,10 @@ def run(
     """Read what is new in RAW and publish the next version of CURATED."""
     from dataclasses import asdict
 
+    from flows.plan import check_raw
+
     settings = asdict(_config(config))
-    if not raw.is_dir():
-        raise ConfigError(f"RAW {raw} is {'not a folder' if raw.exists() else 'missing'}")
+    check_raw(raw)
     if curated.exists() and not curated.is_dir():
         raise ConfigError(f"CURATED {curated} is not a folder")
     with _Progress(quiet=as_json) as progress:
@@ -73,12 +76,12 @@ def run(
 
 def _run_flow(progress: "_Progress", parameters: dict[str, Any]) -> dict[str, Any]:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are ours to say, in one line
-    progress.tell("start Prefect", 0, 1)
-    from flows.curate import check_raw, curate, listeners
     from flows.engines import prefect_server
 
-    check_raw(Path(parameters["raw"]))
+    progress.tell("start Prefect", 0, 1)
     with prefect_server():
+        from flows.curate import curate, listeners
+
         progress.tell("start Prefect", 1, 1)
         listeners.append(progress.tell)
         try:
@@ -240,6 +243,8 @@ def main() -> None:
 def _exit_code(command: Callable[[], Any]) -> int:
     try:
         code = command()
+        if code == 130:  # typer's word for Ctrl-C
+            return _say(INTERRUPTED, 130)
         return code if isinstance(code, int) else 0
     except ConfigError as error:
         return _say(error, 2)
@@ -251,7 +256,7 @@ def _exit_code(command: Callable[[], Any]) -> int:
         error.show()
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted; what is finished is kept, run again to go on", 130)
+        return _say(INTERRUPTED, 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -20,12 +20,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import publish as versions
 from flows.engines import default_workers, worker_pool
-from flows.plan import InputFile, list_inputs, plan_shards
+from flows.plan import InputFile, check_raw, list_inputs, plan_shards
 from flows.publish import Manifest
 from flows.steps import Done, Step, code_hash, step
 from flows.storage import lock
 from transforms.config import Config, from_mapping
-from transforms.errors import ConfigError, ShardError
+from transforms.errors import ShardError
 
 # Called with (stage, steps done, steps in all) as a run goes on; the command shows a progress bar.
 Listener = Callable[[str, int, int], None]
@@ -51,14 +51,6 @@ def curate(
     check_raw(source)
     with lock(target), worker_pool(workers or default_workers()) as pool:
         return _Run(source, target, settings, pool, limit).run()
-
-
-def check_raw(raw: Path) -> None:
-    """Raises: ConfigError where there is nothing to read."""
-    if not raw.is_dir():
-        raise ConfigError(f"RAW {raw} is {'not a folder' if raw.exists() else 'missing'}")
-    if not any(raw.iterdir()):
-        raise ConfigError(f"RAW {raw} is empty: expected .txt, .jsonl or .parquet files (.gz and .zst too)")
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

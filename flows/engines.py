@@ -8,8 +8,13 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
+import subprocess
+import sys
 import tempfile
 import threading
+import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,6 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from flows import prefect_profiles
+from transforms.errors import ShardError
 
 
 def default_workers() -> int:
@@ -31,6 +39,10 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
     try:
         yield pool
+    except BaseException:  # Ctrl-C: a step that is cut off leaves nothing under its name
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -49,29 +61,65 @@ def _end_with(parent: Any) -> None:
 
 
 @contextmanager
-def prefect_server() -> Iterator[None]:
-    """Prefect's embedded server, unless PREFECT_API_URL names one; ended with the block.
+def prefect_server() -> Iterator[str]:
+    """The URL of Prefect's API: the one a user names, or that of an embedded server which ends with the block.
 
-    Started here and not by the first flow, so that its process is known: kill -9 leaves it behind (3 of 3), and
-    the next start ends it.
+    The server Prefect would start by itself is of this process's group: Ctrl-C ends it first, and the client then
+    asks a dead server for a minute and a half. And kill -9 leaves it behind (3 of 3). This one is of its own
+    session, and noted, so that the next start can end it. Raises: ShardError where it does not come up.
     """
+    if url := _users_api():
+        yield url
+        return
+    end_orphans()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
+            *("--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"),
+        ],
+        env=os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
+        start_new_session=True,
+    )
+    note = _note(server.pid)
+    try:
+        # Imported while the server comes up: it takes seconds, too.
+        from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+
+        _wait_for(server, url, get_current_settings().server.ephemeral.startup_timeout_seconds)
+        with temporary_settings(updates={PREFECT_API_URL: url}):
+            yield url
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        note.unlink(missing_ok=True)
+
+
+def _users_api() -> str | None:
+    if not os.environ.get("PREFECT_API_URL") and "PREFECT_API_URL" not in prefect_profiles():
+        return None
     from prefect.settings import get_current_settings
 
-    if get_current_settings().api.url:
-        yield
-        return
-    from prefect.server.api.server import SubprocessASGIServer  # semi-internal, so in this place only
+    return get_current_settings().api.url
 
-    end_orphans()
-    server = SubprocessASGIServer()
-    server.start(get_current_settings().server.ephemeral.startup_timeout_seconds)
-    note = _note(server.server_process.pid) if server.server_process is not None else None
-    try:
-        yield
-    finally:
-        server.stop()
-        if note is not None:
-            note.unlink(missing_ok=True)
+
+def _wait_for(server: "subprocess.Popen[bytes]", url: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise ShardError(f"Prefect's embedded server ended with {server.returncode} before it answered")
+        with suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.1)
+    raise ShardError(f"Prefect's embedded server did not answer within {seconds:.0f} seconds")
 
 
 def _notes() -> Path:

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from flows.readers import Part, format_of, is_special
 from flows.readers.jsonl import UTF8_BOM
 from flows.readers.parquet import DAMAGED
+from transforms.errors import ConfigError
 
 # One file, or folder, in so many closes its shard: about as many small ones share one.
 SHARED_BY = 64
@@ -35,6 +36,14 @@ class InputFile(NamedTuple):
     path: str  # relative to RAW, '/'-separated
     bytes: int
     sha256: str
+
+
+def check_raw(raw: Path) -> None:
+    """Raises: ConfigError where there is nothing to read."""
+    if not raw.is_dir():
+        raise ConfigError(f"RAW {raw} is {'not a folder' if raw.exists() else 'missing'}")
+    if not any(raw.iterdir()):
+        raise ConfigError(f"RAW {raw} is empty: expected .txt, .jsonl or .parquet files (.gz and .zst too)")
 
 
 def list_inputs(raw: Path) -> tuple[list[InputFile], list[str]]:

@@ -42,10 +42,8 @@ def prefect_api() -> Iterator[str]:
     """The URL of a server that lives as long as the tests."""
     from flows.engines import prefect_server
 
-    with prefect_server():
-        from prefect.server.api.server import SubprocessASGIServer
-
-        yield SubprocessASGIServer().api_url
+    with prefect_server() as url:
+        yield url
 
 
 Run = Callable[..., dict[str, Any]]

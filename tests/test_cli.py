@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,28 @@ def test_help_names_every_command(tamis):
     assert done.returncode == 0
     for command in ("run", "verify", "restore", "explain"):
         assert command in done.stdout.decode()
+
+
+def test_ctrl_c_ends_at_once_with_130_and_the_next_run_goes_on(tamis, prefect_api, tmp_path):
+    """As a terminal sends it: to the whole group."""
+    write_jsonl(tmp_path / "raw/a.jsonl", [{"text": article(n)} for n in range(300)])
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        job = subprocess.Popen(
+            [TAMIS, "run"],
+            cwd=tmp_path,
+            env=os.environ | {"PREFECT_API_URL": prefect_api},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "curated/.staging").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(job.pid, signal.SIGINT)
+    _, said = job.communicate(timeout=30)
+    assert job.returncode == 130, said.decode()
+    assert "interrupted" in said.decode()
+    assert not (tmp_path / "curated/current.json").exists()
+    assert tamis("run", "--json").returncode == 0
