@@ -20,18 +20,18 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Tamis needs Python 3.11 to 3.13: make PYTHON=python3.12 …"'
 ifdef UV
 	uv venv --quiet --allow-existing --no-python-downloads --python $(PYTHON) $(VENV)
-	uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable . --group dev
+	uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable '.[fasttext]' --group dev
 else
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fasttext]' --group dev
 endif
 	touch $@
 
 # All versions anew, for every supported Python and platform: no index addresses, so no uv.lock.
 constraints: pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --no-header \
-		pyproject.toml --group dev --output-file constraints.txt
+		pyproject.toml --all-extras --group dev --output-file constraints.txt
 
 clean:
 	rm -rf $(VENV) curated

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,10 @@ from transforms.schema import TABLES, column_type
 from transforms.select import Verdict, publishable, select_documents
 
 # Libraries that touch text or numbers in the tables; another version may give other rows.
-TEXT_LIBRARIES = ("duckdb", "ftfy", "langdetect", "orjson", "pyarrow", "tldextract", "xxhash", "zstandard")
+TEXT_LIBRARIES = (
+    *("charset-normalizer", "duckdb", "ftfy", "langdetect", "numpy", "orjson", "py3langid", "pyarrow", "pycld2"),
+    *("tldextract", "xxhash", "zstandard"),
+)
 # Columns of the line index (transforms/boilerplate/lines.py).
 LINE_INDEX = ("lines", "line_keys", "line_document", "long_lines")
 # What a record costs in memory besides its text.
@@ -87,8 +90,15 @@ def code_hash() -> str:
         if file.is_file() and "__pycache__" not in file.parts:
             digest.update(f"\0{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
     for library in TEXT_LIBRARIES:
-        digest.update(f"\0{library} {version(library)}".encode())
+        digest.update(f"\0{library} {_version(library)}".encode())
     return digest.hexdigest()
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:  # pycld2, where it has no wheel
+        return "none"
 
 
 # ---------------------------------------------------------------------------------------------- read · repair · index

@@ -11,6 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines are shared and noisy: no test depends on the clock.
+settings.register_profile("tamis", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tamis")
 
 # Before anything imports Prefect: tests leave a user's own Prefect alone.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="tamis-test-prefect-")

@@ -183,16 +183,29 @@ def test_text_file_is_its_own_original(raw: Path, content: bytes, original: str)
 @pytest.mark.parametrize(
     ("content", "detail"),
     [
-        ("Straße".encode("cp1252"), "byte 4: 0xdf"),
-        ("ab".encode("utf-16"), "byte 0: 0xff"),
-        (b"\xed\xa0\x80", "byte 0: 0xed"),  # a surrogate
-        (b"abc\xc3", "byte 3: 0xc3"),
+        (b"\x00\xdf\x01\x02\xfe", "byte 1"),
+        (b"\xed\xa0\x80", "byte 0"),  # a surrogate
+        (b"abc\xc3", "byte 3"),
     ],
 )
 def test_text_file_that_is_not_utf8(raw: Path, content: bytes, detail: str) -> None:
     [record] = read(raw, "a.txt", content)
-    assert (record.reject_reason, record.reject_detail) == ("read.invalid_utf8", detail)
+    assert record.reject_reason == "read.invalid_utf8"
+    assert detail in (record.reject_detail or "")
     assert (record.source_sha256, record.raw_head, record.original) == (sha256(content), content, "")
+
+
+LEGACY = "Die Brücke über den Fluß wird im März wieder geöffnet, sagte der Bürgermeister am Freitag. " * 3
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [(LEGACY.encode("cp1252"), LEGACY), (LEGACY.encode("utf-16"), "\ufeff" + LEGACY)],
+    ids=["cp1252", "utf-16"],
+)
+def test_text_file_in_another_encoding_is_decoded(raw: Path, content: bytes, text: str) -> None:
+    [record] = read(raw, "a.txt", content)
+    assert (record.reject_reason, record.original, record.source_sha256) == (None, text, sha256(content))
 
 
 def test_text_file_over_the_limit(raw: Path) -> None:

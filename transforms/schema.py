@@ -176,6 +176,7 @@ REJECT_REASONS = (
     "empty",
     "empty_after_cleaning",
     *[f"limit.{kind}" for kind in ("document_chars", "entity_depth", "expansion", "record_bytes")],
+    "language.uncertain",
     "language.unwanted",
     "duplicate.exact",
     "duplicate.near",

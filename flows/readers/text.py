@@ -1,4 +1,4 @@
-"""Plain text: the file is the record. Strict UTF-8; BOM and line ends stay, as they are part of the original.
+"""Plain text: the file is the record, in UTF-8 or in what else it reads as; BOM and line ends stay.
 
 `source_sha256` is that of the file, decompressed.
 """
@@ -10,6 +10,8 @@ from typing import BinaryIO
 from flows.readers import RAW_HEAD_BYTES, Part, Record, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
 from transforms.config import Config
+from transforms.encoding import decode
+from transforms.errors import RecordError
 
 
 def read_text(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
@@ -44,8 +46,7 @@ def read_text(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
 
 def _record(raw: bytes, sha256: str, part: Part) -> Record:
     try:
-        original = raw.decode()
-    except UnicodeDecodeError as error:
-        detail = f"byte {error.start}: 0x{raw[error.start]:02x}"
-        return rejected(part, "read.invalid_utf8", detail, raw=raw, sha256=sha256)
+        original, _ = decode(raw)
+    except RecordError as error:
+        return rejected(part, error.reason, error.detail, raw=raw, sha256=sha256)
     return Record(part.path, part.format, None, sha256, None, None, None, original, None, None, None)

