@@ -1,7 +1,7 @@
 """The flow: the stages in order, one Prefect task per shard, tasks passing paths and counts.
 
 raw ─► plan ─► [read · repair · index lines]ₛ ─► identify ─► templates ─► [strip · describe · detect · sign]ₛ
-    ─► compare ─► [select · write]ₛ ─► publish
+    ─► compare (flows/duplicates.py) ─► [select · write]ₛ ─► publish
 """
 
 import shutil
@@ -19,12 +19,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import publish as versions
+from flows.duplicates import Segment, index_of, key_ranges, to_merge
 from flows.engines import default_workers, worker_pool
 from flows.plan import InputFile, check_raw, list_inputs, plan_shards
 from flows.publish import Manifest
 from flows.steps import Done, Step, code_hash, step
 from flows.storage import lock
 from transforms.config import Config, from_mapping
+from transforms.dedup.bands import BANDS
 from transforms.errors import ShardError
 
 # Called with (stage, steps done, steps in all) as a run goes on; the command shows a progress bar.
@@ -158,21 +160,17 @@ class _Run:
         self._all("clean", cleans)
         cleaned = [unit.folder for unit in cleans]
 
-        compare = step(
-            self.staging,
-            "compare",
-            [content, *before, *[folder.name for folder in cleaned]],
-            *([folder / "cleaned.parquet" for folder in cleaned], published, config),
-        )
-        (compared,) = self._all("compare", [compare])
+        segments = index_of(self.curated, parent)
+        settled, segment, merged = self._compare(cleans, published, segments, before)
+        (compared,) = self._all("settle", [settled])
 
         folder = self.curated / "versions" / plan.name
         writes = [
             step(
                 self.staging,
                 "write_piece",
-                [clean.name, compare.folder.name, plan.name, str(number)],
-                *(clean, compare.folder, folder, number),
+                [clean.name, settled.folder.name, plan.name, str(number)],
+                *(clean, settled.folder, folder, number),
             )
             for number, clean in enumerate(cleaned)
         ]
@@ -181,8 +179,8 @@ class _Run:
                 step(
                     self.staging,
                     "rewrite",
-                    [compare.folder.name, plan.name, str(len(pieces))],
-                    *(compare.folder, published, folder, len(pieces)),
+                    [settled.folder.name, plan.name, str(len(pieces))],
+                    *(settled.folder, published, folder, len(pieces)),
                 )
             )
         for unit in writes:
@@ -214,11 +212,86 @@ class _Run:
             },
             files,
             [path for done in written for path in done.get("replaced", ())],
-            {f"template-{name}": count.folder / f"{name}.parquet" for name in ("counts", "groups")},
+            {f"template-{name}": count.folder / f"{name}.parquet" for name in ("counts", "groups")}
+            | {f"dedup-{name}": segment.folder / f"{name}.parquet" for name in ("contents", "keys")},
+            [path.relative_to(self.curated).as_posix() for part in merged for path in (part.contents, part.keys)],
         ).result()
         self.seconds["publish"] = time.perf_counter() - start
         self._tell("publish", 1, 1)
         return self._summary(manifest, parent)
+
+    def _compare(
+        self,
+        cleans: Sequence[Step],
+        published: Sequence[tuple[Path, str]],
+        segments: Sequence[Segment],
+        before: Sequence[str],
+    ) -> tuple[Step, Step, list[Segment]]:
+        """Compare the cleaned documents with each other and with earlier versions: the step that settles what each
+        is, still to be done; that which wrote the index; and the segments it merged."""
+        config, content = self.config, self.config.content_hash()
+        cleaned = [unit.folder for unit in cleans]
+        match = step(
+            self.staging,
+            "match",
+            [content, *before, *[folder.name for folder in cleaned]],
+            *([folder / "cleaned.parquet" for folder in cleaned], published, segments, config),
+        )
+        (matched,) = self._all("match", [match])
+        keys = sum((unit.finished() or {})["keys"] for unit in cleans)
+        indexed = sum(segment.rows for segment in segments) * BANDS
+        ranges = key_ranges(keys + indexed)
+        joins = [
+            step(
+                self.staging,
+                "join_keys",
+                [match.folder.name, f"{low:x} {high:x}"],
+                *(low, high, [folder / "keys.parquet" for folder in cleaned], match.folder, segments),
+            )
+            for low, high in ranges
+        ]
+        self._all("join", joins)
+        joined = [unit.folder for unit in joins]
+        names = [folder.name for folder in joined]
+        merged = to_merge(segments, matched["new"])
+        write = step(
+            self.staging,
+            "write_segment",
+            [*names, *[segment.keys.name for segment in merged]],
+            *(match.folder, list(zip(ranges, joined, strict=True)), merged),
+        )
+        pair = step(self.staging, "pair_up", names, joined, match.folder, published, segments)
+        _, paired = self._all("pair", [write, pair])
+        files = {"cleaned": [folder / "shingles.parquet" for folder in cleaned]}
+        for table in ("documents", "rejected"):
+            files[table] = [path for path, kind in published if kind == table]
+        shingles = [
+            step(
+                self.staging,
+                "shingle_texts",
+                [pair.folder.name, table, str(piece)],
+                *(pair.folder, table, piece, files[table][piece]),
+            )
+            for table, piece in paired["sources"]
+        ]
+        self._all("shingle", shingles)
+        verifies = [
+            step(
+                self.staging,
+                "verify_pairs",
+                [pair.folder.name, str(part), content],
+                *(part, pair.folder, [unit.folder for unit in shingles], config),
+            )
+            for part in paired["parts"]
+        ]
+        self._all("verify", verifies)
+        settle = step(
+            self.staging,
+            "settle",
+            [match.folder.name, pair.folder.name, content],
+            *(match.folder, pair.folder, [unit.folder for unit in verifies], config),
+        )
+        return settle, write, merged
 
     def _inputs(
         self,

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from transforms.config import Config
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -21,17 +23,19 @@ _TYPES = {
     **dict.fromkeys(("line_document", "line", "long_line"), "UBIGINT"),
     **dict.fromkeys(("long_lines", "line_keys"), "UBIGINT[]"),
     **dict.fromkeys(("char_count", "groups", "ordinal"), "INTEGER"),
+    **dict.fromkeys(("earlier", "later"), "UINTEGER"),
+    "duplicate_similarity": "FLOAT",
 }
 
 
 @contextmanager
-def connect(folder: Path | None = None) -> Iterator[Database]:
-    """A database in memory; with `folder`, it spills there."""
+def connect(folder: Path | None = None, memory: str = MEMORY) -> Iterator[Database]:
+    """A database in memory; with `folder`, it spills there above `memory`."""
     # Imported in workers only: in a process that also ran Prefect, DuckDB 2.0 ends with a page of "leaked instance".
     import duckdb
 
     with duckdb.connect() as database:
-        database.execute(f"SET threads = 1; SET memory_limit = '{MEMORY}'; SET preserve_insertion_order = true")
+        database.execute(f"SET threads = 1; SET memory_limit = '{memory}'; SET preserve_insertion_order = true")
         if folder is not None:
             database.execute("SET temp_directory = ?", [str(folder / "spill")])
         yield database
@@ -53,3 +57,33 @@ def view(database: Database, name: str, files: Sequence[Path], columns: Sequence
 def quoted_path(path: Path) -> str:
     """A path as an SQL string."""
     return "'" + str(path).replace("'", "''") + "'"
+
+
+# Under what a record is known. Records that could not be read have no text: their place and bytes stand for them.
+_PLACE = "'p' || source_path || chr(0) || coalesce(source_record, '')"
+_KEYS = {
+    "url": f"coalesce('u' || url, {_PLACE})",
+    "source_id": f"coalesce('i' || source_id, {_PLACE})",
+    "none": f"coalesce('u' || url, {_PLACE})",
+}
+UNREAD = "coalesce(reject_stage, '') = 'read'"
+
+
+def key_of(config: Config) -> str:
+    """The key under which a record is known, in SQL."""
+    return f"CASE WHEN {UNREAD} THEN {_PLACE} ELSE {_KEYS[config.supersede_by]} END"
+
+
+def published_view(database: Database, files: Sequence[tuple[Path, str]], columns: Sequence[str]) -> None:
+    """The rows of the parent version, documents and rejected, as one view."""
+    documents = [file for file, table in files if table == "documents"]
+    rejected = [file for file, table in files if table == "rejected"]
+    view(database, "published_documents", documents, columns)
+    verdict = ("reject_stage", "reject_reason", "duplicate_of", "duplicate_similarity")
+    view(database, "published_rejected", rejected, [*columns, *verdict])
+    names, nulls = ", ".join(columns), ", ".join(f"NULL AS {name}" for name in verdict)
+    database.execute(
+        f"CREATE VIEW published AS SELECT {names}, {nulls}, 'documents' AS table_name, piece, row"
+        f" FROM published_documents UNION ALL"
+        f" SELECT {names}, {', '.join(verdict)}, 'rejected', piece, row FROM published_rejected"
+    )

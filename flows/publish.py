@@ -120,6 +120,7 @@ def publish(
     files: Sequence[dict[str, Any]],
     replaced: Sequence[str],
     state: dict[str, Path],
+    state_replaced: Sequence[str] = (),
 ) -> Manifest:
     """Check and publish a version. Raises: RefusedError where a check fails; then nothing has changed."""
     folder = curated / "versions" / plan.name
@@ -132,7 +133,7 @@ def publish(
             listed.append(describe_file(path, table, 0))
     listed.sort(key=lambda file: (list(TABLES).index(file["table"]), _number(file["path"]), file["path"]))
     _remove_unlisted(curated, folder, listed)
-    states = list(parent["state"]) if parent else []
+    states = [file for file in parent["state"] if file["path"] not in set(state_replaced)] if parent else []
     for name, source in state.items():
         path = curated / "state" / f"{name}-{plan.name}.parquet"
         with create(path) as written:

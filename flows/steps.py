@@ -20,14 +20,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.database import Database, connect, quoted_path, view
+from flows import duplicates
+from flows.database import UNREAD, Database, connect, key_of, published_view, quoted_path, view
+from flows.duplicates import write_signatures
 from flows.readers import Part, Record, read_part
 from flows.storage import create_folder, read_json, read_table, sha256_of, write_json, write_table, write_work
 from transforms import pipeline
 from transforms.boilerplate import templates as template_counts
 from transforms.boilerplate.templates import Templates
 from transforms.config import Config
-from transforms.dedup.exact import exact_duplicates
 from transforms.errors import RefusedError
 from transforms.identity import identify_documents
 from transforms.schema import TABLES, column_type
@@ -67,7 +68,8 @@ class Step:
             return done | {"resumed": True}
         start, cpu = time.perf_counter(), time.process_time()
         with create_folder(self.folder) as folder:
-            done = globals()[self.function](folder, *self.arguments)
+            function = globals().get(self.function) or getattr(duplicates, self.function)
+            done = function(folder, *self.arguments)
             done |= {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
             write_json(folder / "done.json", done)
         return done
@@ -84,7 +86,7 @@ def code_hash() -> str:
     """SHA-256 over all that can change a row besides input and config: our code and rules, and the libraries."""
     root = Path(__file__).parent.parent
     files = [*(root / "transforms").rglob("*"), *(root / "flows" / "readers").rglob("*.py")]
-    files += [root / "flows" / name for name in ("steps.py", "plan.py", "storage.py", "database.py")]
+    files += [root / "flows" / name for name in ("steps.py", "plan.py", "storage.py", "database.py", "duplicates.py")]
     digest = hashlib.sha256(f"{unicodedata.unidata_version} {platform.python_implementation()}".encode())
     for file in sorted(files):
         if file.is_file() and "__pycache__" not in file.parts:
@@ -151,20 +153,6 @@ def documents_of(records: Sequence[Record]) -> pa.Table:
 
 # ------------------------------------------------------------------------------------------------------------ identify
 
-# Under what a record is known. Records that could not be read have no text: their place and bytes stand for them.
-_PLACE = "'p' || source_path || chr(0) || coalesce(source_record, '')"
-_KEYS = {
-    "url": f"coalesce('u' || url, {_PLACE})",
-    "source_id": f"coalesce('i' || source_id, {_PLACE})",
-    "none": f"coalesce('u' || url, {_PLACE})",
-}
-_UNREAD = "coalesce(reject_stage, '') = 'read'"
-
-
-def _key(config: Config) -> str:
-    return f"CASE WHEN {_UNREAD} THEN {_PLACE} ELSE {_KEYS[config.supersede_by]} END"
-
-
 _RECORD = ("source_path", "source_record", "source_sha256", "source_id", "url", "original_sha256")
 
 
@@ -181,16 +169,16 @@ def identify(
     """
     with connect(folder) as database:
         view(database, "records", pieces, [*_RECORD, "reject_stage"])
-        _published(database, published, _RECORD)
+        published_view(database, published, _RECORD)
         database.execute(
             f"""
             CREATE TABLE fresh AS
             SELECT *, row_number() OVER (ORDER BY source_path, length(source_record), source_record) AS place FROM (
-                SELECT piece, row, {", ".join(_RECORD)}, {_key(config)} AS key,
-                       CASE WHEN {_UNREAD} THEN source_sha256 ELSE original_sha256 END AS hash
+                SELECT piece, row, {", ".join(_RECORD)}, {key_of(config)} AS key,
+                       CASE WHEN {UNREAD} THEN source_sha256 ELSE original_sha256 END AS hash
                 FROM records)
             WHERE (key, hash) NOT IN (
-                SELECT {_key(config)}, CASE WHEN {_UNREAD} THEN source_sha256 ELSE original_sha256 END FROM published)
+                SELECT {key_of(config)}, CASE WHEN {UNREAD} THEN source_sha256 ELSE original_sha256 END FROM published)
             """
         )
         if limit is not None:
@@ -220,20 +208,6 @@ def identify(
         ).fetchall()
     write_work(folder / "identified.parquet", identified)
     return {"known": dict(known)}
-
-
-def _published(database: Database, files: Sequence[tuple[Path, str]], columns: Sequence[str]) -> None:
-    """The rows of the parent version, documents and rejected, as one view."""
-    documents = [file for file, table in files if table == "documents"]
-    rejected = [file for file, table in files if table == "rejected"]
-    view(database, "published_documents", documents, columns)
-    view(database, "published_rejected", rejected, [*columns, "reject_stage", "reject_reason", "duplicate_of"])
-    names = ", ".join(columns)
-    database.execute(
-        f"CREATE VIEW published AS SELECT {names}, NULL AS reject_stage, NULL AS reject_reason, NULL AS duplicate_of,"
-        f" 'documents' AS table_name, piece FROM published_documents UNION ALL"
-        f" SELECT {names}, reject_stage, reject_reason, duplicate_of, 'rejected', piece FROM published_rejected"
-    )
 
 
 def _ordinals(identified: Path, piece: int, rows: int) -> list[int]:
@@ -361,7 +335,7 @@ def _by_site(table: pa.Table, sites: Sequence[str]) -> dict[str, Templates]:
 def clean_piece(
     folder: Path, piece: Path, number: int, identified: Path, counted: Path, config: Config, added_in: str
 ) -> Done:
-    """A piece's new records, cleaned: `cleaned.parquet`."""
+    """A piece's new records, cleaned: `cleaned.parquet`; and what they are compared by."""
     documents = read_table(piece)
     ordinals = _ordinals(identified, number, len(documents))
     documents = documents.filter(pa.array([ordinal >= 0 for ordinal in ordinals]))
@@ -369,82 +343,10 @@ def clean_piece(
     templates = _by_site(read_table(counted / "templates.parquet"), documents["site"].to_pylist())
     documents = documents.append_column("added_in", pa.repeat(pa.scalar(added_in), len(documents)))
     documents = pipeline.clean(documents, templates, config)
-    documents = documents.drop_columns([*LINE_INDEX, "repaired", "removals"])
+    keys = write_signatures(folder, documents)
+    documents = documents.drop_columns([*LINE_INDEX, "repaired", "removals", "bands", "shingles"])
     write_work(folder / "cleaned.parquet", documents)
-    return {"documents": len(documents)}
-
-
-# ------------------------------------------------------------------------------------------------------------- compare
-
-
-def compare(folder: Path, cleaned: Sequence[Path], published: Sequence[tuple[Path, str]], config: Config) -> Done:
-    """What each document is to the others: superseded, duplicate or kept.
-
-    `verdicts.parquet` is about new documents, `changes.parquet` about rows of the parent version.
-    """
-    columns = [
-        "id",
-        "url",
-        "source_id",
-        "source_path",
-        "source_record",
-        "added_in",
-        "content_hash",
-        "char_count",
-    ]
-    with connect(folder) as database:
-        view(database, "cleaned", cleaned, [*columns, "reject_stage", "reject_reason"])
-        _published(database, published, columns)
-        database.execute(
-            f"""
-            CREATE TABLE fresh AS SELECT *, {_key(config)} AS key FROM cleaned WHERE reject_reason IS NULL;
-            CREATE TABLE superseded AS
-            SELECT p.id, p.key, p.reject_reason IS NULL AS kept, p.added_in, f.by_id FROM (
-                SELECT *, {_key(config)} AS key FROM published
-                WHERE reject_reason IS NULL OR starts_with(reject_reason, 'duplicate.')) p
-            JOIN (SELECT key, min(id) AS by_id FROM fresh GROUP BY key) f USING (key)
-            WHERE {"false" if config.supersede_by == "none" else "true"};
-            CREATE TABLE again AS
-            SELECT * FROM published WHERE starts_with(coalesce(reject_reason, ''), 'duplicate.')
-            AND duplicate_of IN (SELECT id FROM superseded) AND id NOT IN (SELECT id FROM superseded);
-            """
-        )
-        batch = "split_part(added_in, '-', 1)::BIGINT"
-        candidates = database.sql(
-            f"""
-            SELECT id, content_hash, {batch} AS batch, char_count FROM fresh
-            UNION ALL SELECT id, content_hash, {batch}, char_count FROM again
-            UNION ALL SELECT id, content_hash, 0, char_count FROM published
-            WHERE reject_reason IS NULL AND id NOT IN (SELECT id FROM superseded)
-            AND content_hash IN (SELECT content_hash FROM fresh UNION SELECT content_hash FROM again)
-            """
-        ).to_arrow_table()
-        database.register("duplicates", exact_duplicates(candidates))
-        verdicts = database.sql(
-            """
-            WITH heirs AS (
-                SELECT f.id,
-                       first(s.id ORDER BY s.kept DESC, split_part(s.added_in, '-', 1)::BIGINT DESC, s.id) AS supersedes
-                FROM fresh f JOIN superseded s USING (key) GROUP BY f.id)
-            SELECT f.id, CASE WHEN d.id IS NOT NULL THEN 'duplicate.exact' END AS reject_reason, d.duplicate_of,
-                   CASE WHEN d.id IS NOT NULL THEN 1.0 END::FLOAT AS duplicate_similarity, h.supersedes
-            FROM fresh f LEFT JOIN duplicates d USING (id) LEFT JOIN heirs h USING (id)
-            WHERE d.id IS NOT NULL OR h.id IS NOT NULL ORDER BY f.id
-            """
-        ).to_arrow_table()
-        changes = database.sql(
-            """
-            SELECT id, 'superseded' AS reject_reason, 'by ' || by_id AS reject_detail, NULL::VARCHAR AS duplicate_of
-            FROM superseded
-            UNION ALL
-            SELECT a.id, CASE WHEN d.id IS NOT NULL THEN 'duplicate.exact' END, NULL, d.duplicate_of
-            FROM again a LEFT JOIN duplicates d USING (id)
-            ORDER BY id
-            """
-        ).to_arrow_table()
-    write_work(folder / "verdicts.parquet", verdicts)
-    write_work(folder / "changes.parquet", changes)
-    return {"verdicts": len(verdicts), "changes": len(changes)}
+    return {"documents": len(documents), "keys": keys}
 
 
 # ------------------------------------------------------------------------------------------------------ select · write
@@ -515,7 +417,7 @@ def rewrite(folder: Path, compared: Path, files: Sequence[tuple[Path, str]], ver
             change = changed[row["id"]]
             row |= {"reject_reason": change["reject_reason"], "reject_detail": change["reject_detail"]}
             row |= {"duplicate_of": change["duplicate_of"], "reject_stage": "dedup", "reject_rule": None}
-            row["duplicate_similarity"] = 1.0 if change["duplicate_of"] else None
+            row["duplicate_similarity"] = change["duplicate_similarity"]
             target = "rejected" if change["reject_reason"] else "documents"
             moved[target].append(pa.Table.from_pylist([row], schema=TABLES[target]))
     tables = {

@@ -115,10 +115,19 @@ def write_table(path: Path, table: pa.Table) -> None:
         )
 
 
-def write_work(path: Path, table: pa.Table) -> None:
-    """A Parquet file of the staging area: fast to write and read."""
+def write_work(path: Path, table: pa.Table, row_group_rows: int | None = None) -> None:
+    """A Parquet file of the staging area: fast to write and read. Hashes are left as they are: they don't shrink."""
+    hashed = {"key", "shingles"} & set(table.column_names)
     with create(path) as written:
-        pq.write_table(table, written, compression="lz4", write_statistics=False, write_page_checksum=True)
+        pq.write_table(
+            table,
+            written,
+            row_group_size=row_group_rows,
+            compression="none" if hashed else "lz4",
+            use_dictionary=False,
+            write_statistics=["key"] if "key" in hashed else False,
+            write_page_checksum=True,
+        )
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -184,7 +184,8 @@ REJECT_REASONS = (
 )
 
 # What stages hand on within a shard, besides columns of REJECTED: the original, the changes to it so far,
-# the line index (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates.
+# the line index (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates,
+# the shingles (dedup/minhash.py) and the band keys (dedup/bands.py).
 SPANS = pa.list_(
     pa.struct(
         [
@@ -204,6 +205,8 @@ _IN_WORK = {
     "line_keys": pa.list_(pa.uint64()),
     "line_document": pa.uint64(),
     "long_lines": pa.list_(pa.uint64()),
+    "bands": pa.list_(pa.uint64(), 32),
+    "shingles": pa.large_binary(),
 }
 
 

@@ -6,16 +6,13 @@ True
 False
 """
 
-import re
-import sys
-import unicodedata
-from functools import cache
-
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 
-from transforms.schema import with_columns
+from transforms.dedup.bands import band_keys
+from transforms.dedup.minhash import I64, U64, batches_of, content_hashes, pack_shingles, shingles, sketches, tokens
+from transforms.schema import column_type, with_columns
 
 # What the clustering knows of a document. `batch` is 0 for what earlier versions kept, which always wins, then the
 # version a document came in; within a batch the longest text wins, then the smallest id.
@@ -29,30 +26,33 @@ CANDIDATES = pa.schema(
 )
 
 
-@cache
-def _separators() -> re.Pattern[str]:
-    """Runs of anything but letters, digits and marks (`\\W` would break words at the vowel signs of Indic scripts)."""
-    ranges: list[list[int]] = []
-    for code in range(sys.maxunicode + 1):
-        if unicodedata.category(chr(code))[0] in "PSZ" or (
-            code < 0xE000 and unicodedata.category(chr(code)) in ("Cc", "Cf")
-        ):
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1][1] = code
-            else:
-                ranges.append([code, code])
-    return re.compile("[" + "".join(f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in ranges) + "]+")
-
-
 def content_hash(text: str) -> str:
-    """32 hex digits (xxh3, 128 bit) over the words of a text; of a text without any, over the text."""
-    words = _separators().sub(" ", text.casefold()).strip()
-    return xxhash.xxh3_128_hexdigest((words or text).encode())
+    """32 hex digits over the words of a text, as `minhash.tokens` has them; of a text without any, over the text."""
+    texts = pa.array([text])
+    return content_hashes(texts, tokens(texts))[0]
 
 
 def sign_documents(documents: pa.Table) -> pa.Table:
-    """Add `content_hash`; rows and order stay."""
-    return with_columns(documents, content_hash=[content_hash(text) for text in documents["text"].to_pylist()])
+    """Add `content_hash`, `shingles` and `bands` (null for a text without shingles); rows and order stay."""
+    hashes: list[str] = []
+    bands: list[U64] = []
+    packed: list[pa.Array] = []
+    counts: list[I64] = []
+    for texts in batches_of(documents["text"].combine_chunks()):
+        found = tokens(texts)
+        hashes += content_hashes(texts, found)
+        shingle = shingles(found)
+        counts.append(np.diff(shingle.offsets))
+        packed.append(pack_shingles(shingle.hashes, counts[-1]))
+        bands.append(band_keys(sketches(shingle)).reshape(-1))
+    none = pa.array(np.concatenate([np.zeros(0, np.int64), *counts]) == 0)
+    keys = pa.array(np.concatenate([np.zeros(0, np.uint64), *bands]))
+    return with_columns(
+        documents,
+        content_hash=hashes,
+        shingles=pa.chunked_array(packed, column_type("shingles")).combine_chunks(),
+        bands=pa.FixedSizeListArray.from_arrays(keys, type=column_type("bands"), mask=none),
+    )
 
 
 def exact_duplicates(candidates: pa.Table) -> pa.Table:

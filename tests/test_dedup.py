@@ -1,0 +1,499 @@
+"""Duplicates: what is one, who is kept, and that neither rows, cuts nor days matter."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks import stage
+from flows import duplicates
+from flows.storage import sha256_of
+from tests.conftest import rows
+from transforms.config import Config, Dedup
+from transforms.dedup.bands import PARTNERS, band_keys, pairs_of_buckets
+from transforms.dedup.clusters import Edges, cluster, own_stretch, verify
+from transforms.dedup.exact import content_hash, exact_duplicates, sign_documents
+from transforms.dedup.index import merged_by
+from transforms.dedup.minhash import packed_shingles, shingles, sketches, tokens, unpack_shingles
+from transforms.errors import RefusedError
+
+WORDS = [
+    f"{a}{b}{c}" for a in ("ka", "lo", "mi", "nu") for b in ("r", "st", "nd") for c in ("an", "e", "ius", "o", "un")
+]
+
+
+def prose(seed: int, words: int = 200) -> str:
+    chosen = random.Random(seed)
+    return " ".join(f"{chosen.choice(WORDS)}{chosen.choice(WORDS)}" for _ in range(words)) + "."
+
+
+def edited(text: str, share: float, seed: int = 0) -> str:
+    """The text with this share of its words replaced."""
+    chosen = random.Random(seed)
+    return " ".join(f"x{chosen.randrange(10**6)}" if chosen.random() < share else word for word in text.split())
+
+
+# ----------------------------------------------------------------------------------------------------- tokens, hashes
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("Hello,  world!", "hello WORLD", True),
+        ("Straße — weiß", "STRASSE weiss", True),
+        ("Ὀδυσσεύς ὁ πολύτλας", "ὈΔΥΣΣΕΎΣ Ὁ ΠΟΛΎΤΛΑΣ", True),
+        ("“Quoted” text…", '"Quoted" text...', True),
+        ("人民日报，北京。", "人民日报 北京", True),
+        ("नमस्ते। दुनिया", "नमस्ते दुनिया", True),
+        ("price 1.5", "price 15", False),
+        ("one two", "two one", False),
+        ("über", "uber", False),
+        ("!!!", "???", False),
+        ("", " ", False),
+        ("a" * 100 + "b" + "a" * 100, "a" * 100 + "c" + "a" * 100, False),
+        ("рассматривание", "расспрашивание", False),
+        ("𠀀𠀁", "𠀀𠀂", False),
+        ("ก ข", "กข", True),  # without spaces between words, spaces say nothing
+    ],
+)
+def test_content_hash(first, second, same):
+    assert (content_hash(first) == content_hash(second)) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        ("—", 0),
+        ("one two", 2),
+        ("don't", 2),
+        ("e-mail: a_b", 4),
+        ("東京タワー", 5),
+        ("東京 is nice", 4),  # 2 of 8 characters: not mostly of a script without spaces
+        ("東京は is nice", 9),  # 3 of 9: every character
+        ("the city of 東京 is very nice indeed", 9),
+        ("สวัสดี", 6),
+        ("قال، ثم", 2),
+        ("😀 fun 😀", 1),
+        ("நாட்டின் மொழி", 2),
+    ],
+)
+def test_tokens(text, count):
+    assert len(tokens(pa.array([text])).hashes) == count
+
+
+def test_hashes_never_change():
+    """An index lasts for years: these are what they were on the first day."""
+    texts = pa.array(
+        ["The quick brown fox jumps over the lazy dog", "我能吞下玻璃而不伤身体", "donaudampfschifffahrtsgesellschaft"]
+    )
+    assert [content_hash(text) for text in texts.to_pylist()] == HASHES
+    shingle = shingles(tokens(texts.slice(0, 1)))
+    assert shingle.hashes[:2].tolist() == SHINGLES
+    assert band_keys(sketches(shingle))[0, [0, 31]].tolist() == BANDS
+
+
+HASHES = [
+    "7ef3ae02cf1bebc5887c3e1f5c46186b",
+    "a32e6a30784a6565d11826997427caad",
+    "077243a240e82b8d36e978764f63e4c9",
+]
+SHINGLES = [13810938976796091238, 8218503024334760817]
+BANDS = [3115442205069613900, 14245961354622941294]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=40), max_size=8), st.integers(0, 8))
+def test_a_text_is_signed_alike_in_any_batch(texts, at):
+    whole = tokens(pa.array(texts, pa.string())).by_document() if texts else []
+    parts = [tokens(pa.array([text])).hashes for text in texts]
+    assert [part.tolist() for part in whole] == [part.tolist() for part in parts]
+    if texts:
+        table = pa.table({"text": pa.array(texts, pa.string())})
+        both = [sign_documents(table.slice(0, at)), sign_documents(table.slice(at))]
+        assert sign_documents(table)["bands"].to_pylist() == [row for part in both for row in part["bands"].to_pylist()]
+
+
+# ------------------------------------------------------------------------------------------------ pairs and clusters
+
+
+def verified(first: str, second: str, config: Config | None = None) -> tuple[bool, bool]:
+    """Whether the second may be dropped for the first, and the first for the second."""
+    edges = verify(
+        unpack_shingles(packed_shingles(pa.array([first, second]))), np.array([[0, 1]]), (config or Config()).dedup
+    )
+    return (bool(edges.drops_later.any()), bool(edges.drops_earlier.any()))
+
+
+BODY, OTHER = prose(1, 300), prose(2, 300)
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (BODY, (True, True)),
+        (edited(BODY, 0.05), (True, True)),
+        (edited(BODY, 0.08), (True, True)),
+        (BODY + " " + prose(3, 60), (True, True)),  # a footer
+        (" ".join(BODY.split()[:150]), (True, False)),  # half of it
+        (" ".join(BODY.split()[:40]), (False, False)),  # a quotation
+        (edited(BODY, 0.4), (False, False)),
+        (OTHER, (False, False)),
+        (" ".join(BODY.split()[:205] + OTHER.split()[:95]), (False, False)),  # two pages of one template
+        ("", (False, False)),
+    ],
+)
+def test_verification(second, expected):
+    assert verified(BODY, second) == expected
+
+
+def test_own_stretch():
+    assert own_stretch(np.array([1, 2, 9, 8, 3, 7], np.uint32), np.array([1, 2, 3], np.uint32)) == pytest.approx(2 / 6)
+    assert own_stretch(np.array([5, 5], np.uint32), np.array([], np.uint32)) == 1.0
+    assert own_stretch(np.array([], np.uint32), np.array([5], np.uint32)) == 0.0
+
+
+def test_a_bucket_of_a_hundred_thousand_is_bounded():
+    members = 100_000
+    numbers = np.random.default_rng(0).permutation(members).astype(np.uint64)
+    keys = np.full(members, 7, np.uint64)
+    pairs = pairs_of_buckets(keys, numbers, np.ones(members, np.bool_))
+    assert len(pairs) < 2 * PARTNERS * members
+    assert pairs.tolist() == pairs_of_buckets(keys, numbers[::-1], np.ones(members, np.bool_)).tolist()
+    with_first = pairs[pairs >> np.uint64(32) == 0]
+    assert len(with_first) == members - 1
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9), st.booleans()), max_size=30))
+def test_pairs_of_small_buckets(rows):
+    """All pairs of a bucket, up to 2 · PARTNERS + 1 members, whose later one is active."""
+    active_of = {number: active for _, number, active in rows}
+    rows = sorted({(key, number) for key, number, _ in rows})
+    keys, numbers = (np.array([row[i] for row in rows], np.uint64) for i in (0, 1))
+    active = np.array([active_of[number] for _, number in rows], np.bool_)
+    found = {(int(p) >> 32, int(p) & 0xFFFFFFFF) for p in pairs_of_buckets(keys, numbers, active)}
+    expected = {(a, b) for key, a in rows for other, b in rows if key == other and a < b and active_of[b]}
+    assert found <= expected
+    sizes = [sum(key == other for other, _ in rows) for key, _ in rows]
+    if max(sizes, default=0) <= 2 * PARTNERS + 1:
+        assert found == expected
+
+
+edge = st.tuples(st.integers(0, 11), st.integers(0, 11), st.integers(25, 100), st.sampled_from("lem"))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(edge, max_size=40, unique_by=lambda e: (min(e[:2]), max(e[:2]))),
+    st.lists(st.integers(0, 2), min_size=12, max_size=12),
+)
+def test_whoever_is_dropped_was_verified_against_who_is_kept(edges, batches):
+    edges = [(min(a, b), max(a, b), j / 100, way) for a, b, j, way in edges if a != b]
+    batches = sorted(batches)
+    table = Edges(
+        np.array([e[0] for e in edges], np.int64),
+        np.array([e[1] for e in edges], np.int64),
+        np.array([e[2] for e in edges], np.float32),
+        np.array([e[3] in "lm" for e in edges], np.bool_),
+        np.array([e[3] in "em" for e in edges], np.bool_),
+    )
+    found = cluster(table, np.array(batches), Dedup())
+    dropped = set(found.dropped.tolist())
+    allowed = {(b, a) for a, b, _, way in edges if way in "lm"} | {(a, b) for a, b, _, way in edges if way in "em"}
+    for document, kept in zip(found.dropped.tolist(), found.kept.tolist(), strict=True):
+        assert (document, kept) in allowed
+        assert kept not in dropped
+        assert batches[kept] <= batches[document]
+        assert batches[document] > 0
+
+
+# ------------------------------------------------------------------------------------------------------- the whole
+
+
+def jaccard(first: str, second: str) -> float:
+    """As it is defined, on sets."""
+    one, two = (set(shingles.tolist()) for shingles in unpack_shingles(packed_shingles(pa.array([first, second]))))
+    return len(one & two) / max(1, len(one | two))
+
+
+def corpus(seed: int, size: int = 24) -> dict[str, str]:
+    """Documents by id: families of copies, edited, cut, in frames, and strangers."""
+    chosen = random.Random(seed)
+    texts = {}
+    for _ in range(size):
+        text = prose(chosen.randrange(5), 120)
+        way = chosen.randrange(7)
+        if way == 0:
+            text = edited(text, 0.06, chosen.randrange(9))
+        elif way == 1:
+            text = f"{prose(chosen.randrange(50), 30)}\n{text}\n{prose(chosen.randrange(50), 25)}"
+        elif way == 2:
+            text = " ".join(text.split()[: chosen.randrange(40, 110)])
+        elif way == 3:
+            text = text.upper()
+        elif way == 4:
+            text = " ".join(text.split()[:70]) + prose(chosen.randrange(1000), 50)
+        elif way == 5:
+            text = prose(chosen.randrange(1000), chosen.randrange(6))
+        texts[f"{chosen.randrange(10**9):09}"] = text
+    return texts
+
+
+def compared(folder: Path, pieces: list[dict[str, str]], version: str = "1-0") -> dict[str, tuple]:
+    folder.mkdir(parents=True)
+    signed = [
+        stage.sign(folder / f"s{n}", pa.array(list(piece)), pa.array(list(piece.values())), version)
+        for n, piece in enumerate(pieces)
+    ]
+    return verdicts_of(stage.compare(folder, signed))
+
+
+def verdicts_of(table: pa.Table) -> dict[str, tuple]:
+    return {
+        row["id"]: (row["duplicate_of"], row["reject_reason"], row["duplicate_similarity"])
+        for row in table.to_pylist()
+        if row["duplicate_of"]
+    }
+
+
+few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@few
+@given(seed=st.integers(0, 10**6))
+def test_neither_order_nor_cuts_matter(tmp_path_factory, seed):
+    texts = corpus(seed)
+    chosen = random.Random(seed + 1)
+    shuffled = list(texts.items())
+    chosen.shuffle(shuffled)
+    cut = chosen.randrange(len(shuffled) + 1)
+    folder = tmp_path_factory.mktemp("cuts")
+    whole = compared(folder / "whole", [texts])
+    parts = [piece for piece in (dict(shuffled[:cut]), dict(shuffled[cut:])) if piece]
+    assert compared(folder / "parts", parts) == whole
+    for document, (kept, reason, similarity) in whole.items():
+        assert kept not in whole
+        if reason == "duplicate.exact":
+            assert (content_hash(texts[document]), similarity) == (content_hash(texts[kept]), 1.0)
+        else:
+            assert verified(texts[kept], texts[document])[0]
+            assert similarity == pytest.approx(jaccard(texts[document], texts[kept]), abs=1e-6)
+
+
+class Days:
+    """A dataset that grows by a version a day, without the rest of the pipeline."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.day, self.segments = folder, 0, []
+        self.rows: dict[str, dict] = {}
+
+    def add(self, texts: dict[str, str]) -> None:
+        self.day += 1
+        folder = self.folder / f"day{self.day}"
+        folder.mkdir(parents=True)
+        published = []
+        for table in ("documents", "rejected"):
+            part = [row for row in self.rows.values() if (row["reject_reason"] is not None) == (table == "rejected")]
+            if part:
+                path = folder / f"{table}.parquet"
+                pq.write_table(pa.Table.from_pylist(part, schema=PUBLISHED), path)
+                published.append((path, table))
+        piece = stage.sign(folder / "s", pa.array(list(texts)), pa.array(list(texts.values())), f"{self.day}-0", True)
+        found = verdicts_of(stage.compare(folder, [piece], published, self.segments))
+        for row in pq.read_table(piece / "cleaned.parquet").to_pylist():
+            kept, reason, similarity = found.get(row["id"], (None, None, None))
+            verdict = {"reject_reason": reason, "duplicate_of": kept, "duplicate_similarity": similarity}
+            self.rows[row["id"]] = {name: (row | verdict).get(name) for name in PUBLISHED.names}
+        rows = pq.read_metadata(folder / "write_segment/contents.parquet").num_rows
+        new = pq.read_table(folder / "match/judged.parquet")["is_new"]
+        merged = duplicates.to_merge(self.segments, pc.sum(new).as_py() or 0)
+        self.segments = self.segments[: len(self.segments) - len(merged)]
+        base = self.segments[-1].base + self.segments[-1].rows if self.segments else 0
+        written = folder / "write_segment"
+        self.segments.append(duplicates.Segment(written / "contents.parquet", written / "keys.parquet", rows, base))
+
+    def verdicts(self) -> dict[str, tuple]:
+        return {
+            name: (row["duplicate_of"], row["reject_reason"], row["duplicate_similarity"])
+            for name, row in self.rows.items()
+            if row["duplicate_of"]
+        }
+
+
+PUBLISHED = pa.schema(
+    [
+        *[(name, pa.string()) for name in ("id", "url", "source_id", "source_path", "source_record", "added_in")],
+        *[("content_hash", pa.string()), ("char_count", pa.int32()), ("text", pa.string())],
+        *[(name, pa.string()) for name in ("reject_stage", "reject_reason", "duplicate_of")],
+        ("duplicate_similarity", pa.float32()),
+    ]
+)
+
+
+@few
+@given(seed=st.integers(0, 10**6))
+def test_five_days_keep_what_one_run_over_them_keeps(tmp_path_factory, seed):
+    folder = tmp_path_factory.mktemp("days")
+    texts = list(corpus(seed, 40).items())
+    days = [dict(texts[n::5]) for n in range(5)]
+    daily = Days(folder / "daily")
+    for day in days:
+        daily.add(day)
+    (folder / "once").mkdir()
+    pieces = [
+        stage.sign(folder / "once" / f"s{n}", pa.array(list(day)), pa.array(list(day.values())), f"{n + 1}-0")
+        for n, day in enumerate(days)
+    ]
+    assert daily.verdicts() == verdicts_of(stage.compare(folder / "once", pieces))
+    assert len(daily.segments) <= 3
+
+
+def test_a_document_is_found_in_every_version_before(tmp_path):
+    days = Days(tmp_path)
+    for day in range(9):
+        days.add({f"{day}-{n}": prose(100 * day + n) for n in range(3)})
+    days.add({f"copy-{day}": edited(prose(100 * day + 1), 0.03) for day in range(9)})
+    assert {name: kept for name, (kept, _, _) in days.verdicts().items()} == {f"copy-{d}": f"{d}-1" for d in range(9)}
+    assert len(days.segments) < 5
+
+
+def test_of_copies_in_different_frames_one_is_kept(tmp_path):
+    """One article syndicated five times: the copy most like the others stays, not the one in the longest frame."""
+    frames = [(50, 40), (12, 10), (25, 20), (30, 35), (20, 30)]
+    texts = {
+        f"{n}": f"{prose(10 + n, head)}\n{prose(1, 150)}\n{prose(20 + n, tail)}"
+        for n, (head, tail) in enumerate(frames)
+    }
+    found = compared(tmp_path / "c", [texts])
+    assert {kept for kept, _, _ in found.values()} == {"1"}
+    assert len(found) == 4
+
+
+def test_exact_duplicates_of_earlier_batches():
+    candidates = pa.table(
+        {
+            "id": ["c", "a", "b", "k"],
+            "content_hash": ["x", "x", "x", "y"],
+            "batch": [0, 2, 1, 1],
+            "char_count": pa.array([1, 9, 9, 1], pa.int32()),
+        }
+    )
+    assert exact_duplicates(candidates).to_pydict() == {"id": ["b", "a"], "duplicate_of": ["c", "c"]}
+    assert len(exact_duplicates(candidates.slice(0, 1))) == 0
+
+
+# ------------------------------------------------------------------------------------------------------------- index
+
+
+@pytest.mark.parametrize(
+    ("rows", "merged"),
+    [([], 0), ([5], 0), ([5, 5], 2), ([100, 5], 0), ([100, 5, 5], 2), ([100, 41, 9, 3, 8], 3), ([16, 8, 4, 2, 1], 5)],
+)
+def test_segments_merged(rows, merged):
+    assert merged_by(rows) == merged
+
+
+@pytest.fixture
+def indexed(tmp_path):
+    """A folder as a dataset, with an index of two segments in its state."""
+    curated = tmp_path / "curated"
+    (curated / "state").mkdir(parents=True)
+    state = []
+    for number in (9, 10):
+        days = Days(tmp_path / f"v{number}")
+        days.add({f"{number}-{n}": prose(n) for n in range(4)})
+        for kind in ("contents", "keys"):
+            path = curated / "state" / f"dedup-{kind}-{number}-aa.parquet"
+            path.write_bytes((days.folder / "day1/write_segment" / f"{kind}.parquet").read_bytes())
+            state.append({"path": f"state/{path.name}", "bytes": path.stat().st_size, "sha256": sha256_of(path)})
+    return curated, {"version": "10-aa", "state": state}
+
+
+def test_an_index_is_read_in_order_of_versions(indexed):
+    segments = duplicates.index_of(*indexed)
+    assert [(segment.contents.name, segment.rows, segment.base) for segment in segments] == [
+        ("dedup-contents-9-aa.parquet", 4, 0),
+        ("dedup-contents-10-aa.parquet", 4, 4),
+    ]
+    assert duplicates.index_of(indexed[0], None) == []
+
+
+def damage_bytes(path: Path, manifest: dict) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def damage_by_removal(path: Path, manifest: dict) -> None:
+    path.unlink()
+
+
+def damage_by_other_making(path: Path, manifest: dict) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({"tamis.dedup": '{"hashes": "of another time"}'}), path)
+    entry = next(entry for entry in manifest["state"] if entry["path"].endswith(path.name))
+    entry["sha256"] = sha256_of(path)
+
+
+@pytest.mark.parametrize("damage", [damage_bytes, damage_by_removal, damage_by_other_making])
+@pytest.mark.parametrize("kind", ["contents", "keys"])
+def test_a_damaged_or_foreign_index_is_refused(indexed, damage, kind):
+    curated, manifest = indexed
+    path = curated / "state" / f"dedup-{kind}-9-aa.parquet"
+    damage(path, manifest)
+    with pytest.raises(RefusedError, match=rf"{path.name}.*tamis run --rebuild"):
+        duplicates.index_of(curated, manifest)
+
+
+def test_a_version_without_an_index_is_refused(indexed):
+    with pytest.raises(RefusedError, match=r"no dedup index.*tamis run --rebuild"):
+        duplicates.index_of(indexed[0], {"version": "10-aa", "state": []})
+
+
+# ----------------------------------------------------------------------------------------------------- the whole run
+
+
+def test_a_near_duplicate_whose_canonical_leaves_is_judged_again(tmp_path, run):
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    raw.mkdir()
+    long, short = prose(1, 300), prose(9, 300)
+
+    def add(name: str, **texts: str) -> None:
+        lines = [
+            json.dumps({"id": key, "url": f"https://{key[0]}.example.org/{key[0]}", "text": text})
+            for key, text in texts.items()
+        ]
+        (raw / f"{name}.jsonl").write_text("\n".join(lines))
+        run(raw, curated)
+
+    add("1", a=f"{long} {prose(2, 10)}", b=edited(long, 0.03), z=short)
+    kept = {row["source_id"]: row["id"] for row in rows(curated)}
+    (rejected,) = rows(curated, "rejected")
+    assert (rejected["source_id"], rejected["reject_reason"], rejected["duplicate_of"]) == (
+        *("b", "duplicate.near", kept["a"]),
+    )
+    assert 0.8 < rejected["duplicate_similarity"] < 1
+    b = rejected["id"]
+
+    add("2", a2=prose(3, 200), c=edited(long, 0.03, 1), y=edited(short, 0.03))
+    assert {row["source_id"]: row["id"] for row in rows(curated)}.keys() == {"a2", "b", "z"}
+    found = {row["source_id"]: (row["reject_reason"], row["duplicate_of"]) for row in rows(curated, "rejected")}
+    assert found == {"a": ("superseded", None), "c": ("duplicate.near", b), "y": ("duplicate.near", kept["z"])}
+
+    add("3", d=edited(long, 0.02, 2))
+    found = {row["source_id"]: row["duplicate_of"] for row in rows(curated, "rejected")}
+    assert found["d"] == b
+    assert (curated / "state").is_dir()
+    damaged = sorted((curated / "state").glob("dedup-keys-*"))[-1]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    (raw / "4.jsonl").write_text(json.dumps({"id": "e", "text": prose(77)}))
+    with pytest.raises(RefusedError, match=r"tamis run --rebuild"):
+        run(raw, curated)

@@ -1,0 +1,155 @@
+"""Near duplicates: candidate pairs verified by their shingles, and which document of each cluster stays.
+
+A document is dropped only if it was itself verified against the one that is kept. Connected components, which most
+tools take, merged documents that share nothing but a template into clusters of a thousand.
+
+>>> whole, part = np.arange(100, dtype=np.uint32), np.arange(40, dtype=np.uint32)
+>>> edges = verify([whole, part], np.array([[0, 1]]), Dedup())
+>>> edges.jaccard.tolist(), edges.drops_later.tolist(), edges.drops_earlier.tolist()
+([0.4000000059604645], [True], [False])
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from transforms.config import Dedup
+from transforms.dedup.minhash import I64, U32
+
+F32 = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+# So many shingles are compared in one go, within the caches.
+_CHUNK_SHINGLES = 1 << 17
+
+
+class Edges(NamedTuple):
+    """Verified pairs: of each, the Jaccard similarity, and which of the two may be dropped for the other."""
+
+    earlier: I64
+    later: I64
+    jaccard: F32
+    drops_later: Flags
+    drops_earlier: Flags
+
+
+def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
+    """Those of `pairs` (int64[n, 2], places in `documents`, earlier and later) of which one may be dropped.
+
+    `documents` are the shingles of each in order of the text, repeated ones too.
+    """
+    distinct = [_distinct(shingle) for shingle in documents]
+    sizes = np.array([len(shingle) for shingle in distinct], np.int64)
+    both = sizes[pairs].sum(axis=1)
+    ends = np.flatnonzero(np.diff(np.cumsum(both) // _CHUNK_SHINGLES)) + 1
+    common = np.concatenate([_shared(distinct, sizes, chunk) for chunk in np.split(pairs, ends)])
+    jaccard = common / np.maximum(1, both - common)
+    sure = (jaccard >= config.sure_jaccard) & (common > 0)
+    likely = np.flatnonzero((jaccard >= config.jaccard) & (common > 0) & ~sure)
+    for pair in likely.tolist():
+        first, second = pairs[pair]
+        sure[pair] = (
+            own_stretch(documents[first], distinct[second]) < config.own_stretch
+            or own_stretch(documents[second], distinct[first]) < config.own_stretch
+        )
+    may_contain = (jaccard >= config.contained_jaccard) & (jaccard < config.sure_jaccard) & ~sure
+    contained = [
+        may_contain
+        & (common >= config.containment * sizes[pairs[:, side]])
+        & (sizes[pairs[:, side]] >= config.contained_shingles)
+        for side in (0, 1)
+    ]
+    drops_earlier, drops_later = sure | contained[0], sure | contained[1]
+    found = np.flatnonzero(drops_earlier | drops_later)
+    return Edges(
+        pairs[found, 0],
+        pairs[found, 1],
+        jaccard[found].astype(np.float32),
+        drops_later[found],
+        drops_earlier[found],
+    )
+
+
+def _distinct(shingle: U32) -> U32:
+    ordered = np.sort(shingle)
+    first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
+
+
+def _shared(distinct: Sequence[U32], sizes: I64, pairs: I64) -> I64:
+    """How many shingles the two of each pair share."""
+    if not len(pairs):
+        return np.zeros(0, np.int64)
+    values = np.concatenate([distinct[document] for document in pairs.reshape(-1).tolist()]).astype(np.uint64)
+    values |= np.repeat(np.arange(len(pairs), dtype=np.uint64), sizes[pairs].sum(axis=1)) << np.uint64(32)
+    values.sort(kind="stable")  # merges the runs that are there: a fifth of the time of the default
+    twice = values[1:][values[1:] == values[:-1]] >> np.uint64(32)
+    return np.bincount(twice.view(np.int64), minlength=len(pairs))
+
+
+def own_stretch(shingle: U32, other: U32) -> float:
+    """The longest run of a document's shingles that another has none of, as a share of the document.
+
+    An edited copy differs here and there (95 % of those with one word in ten changed stay below .036); two pages
+    of one template differ in one stretch each (.17 and more). `other` is without repetitions, sorted.
+    """
+    found = np.searchsorted(other, shingle)
+    found[found == len(other)] = 0
+    known = np.flatnonzero(other[found] == shingle) if len(other) else found[:0]
+    bounds = np.concatenate([[-1], known, [len(shingle)]])
+    return float(np.diff(bounds).max() - 1) / max(1, len(shingle))
+
+
+class Clusters(NamedTuple):
+    """The documents that are dropped, each with the one it was verified against, and how similar they are."""
+
+    dropped: I64
+    kept: I64
+    jaccard: F32
+
+
+def cluster(edges: Edges, batches: I64, config: Dedup) -> Clusters:
+    """Which documents are dropped for which. `batches[i]` is the batch of document i: 0 stays whatever comes.
+
+    Batch by batch: a document that may be dropped for one kept earlier is. Of the others, those that the most
+    documents of their batch resemble strongly come first, then by number; each that no one dropped is kept, and
+    those that may be dropped for it are. In the end every dropped document goes to the most similar of the kept
+    that it was verified against.
+
+    (Longest first left one article syndicated five times in .71 of pairs together, this in .91: the copy with most
+    boilerplate is the longest, and the least like the others.)
+    """
+    earlier, later = edges.earlier, edges.later
+    # for each edge and direction in which it drops: (dropped, keeper, jaccard)
+    dropped = np.concatenate([later[edges.drops_later], earlier[edges.drops_earlier]])
+    keeper = np.concatenate([earlier[edges.drops_later], later[edges.drops_earlier]])
+    jaccard = np.concatenate([edges.jaccard[edges.drops_later], edges.jaccard[edges.drops_earlier]])
+    in_order = (batches[keeper] <= batches[dropped]) & (batches[dropped] > 0)
+    dropped, keeper, jaccard = dropped[in_order], keeper[in_order], jaccard[in_order]
+
+    same = batches[keeper] == batches[dropped]
+    strong = np.bincount(keeper[same & (jaccard >= config.sure_jaccard)], minlength=len(batches))
+    nodes = np.unique(np.concatenate([dropped, keeper]))
+    nodes = nodes[np.lexsort((nodes, -strong[nodes], batches[nodes]))]
+    by_keeper = np.argsort(keeper, kind="stable")
+    followers = dropped[by_keeper]
+    begin = np.searchsorted(keeper[by_keeper], nodes).tolist()
+    end = np.searchsorted(keeper[by_keeper], nodes, "right").tolist()
+    gone = np.zeros(len(batches), np.bool_)
+    decided = np.zeros(len(batches), np.bool_)
+    for node, first, last in zip(nodes.tolist(), begin, end, strict=True):
+        if not gone[node]:
+            decided[node] = True
+            mates = followers[first:last]
+            gone[mates[~decided[mates]]] = True
+
+    stays = gone[dropped] & ~gone[keeper]
+    dropped, keeper, jaccard = dropped[stays], keeper[stays], jaccard[stays]
+    order = np.lexsort((keeper, -jaccard, dropped))
+    dropped, keeper, jaccard = dropped[order], keeper[order], jaccard[order]
+    best = np.ones(len(dropped), np.bool_)
+    best[1:] = dropped[1:] != dropped[:-1]
+    return Clusters(dropped[best], keeper[best], jaccard[best])
