@@ -449,12 +449,12 @@ def test_a_damaged_or_foreign_index_is_refused(indexed, damage, kind):
     curated, manifest = indexed
     path = curated / "state" / f"dedup-{kind}-9-aa.parquet"
     damage(path, manifest)
-    with pytest.raises(RefusedError, match=rf"{path.name}.*tamis run --rebuild"):
+    with pytest.raises(RefusedError, match=rf"{path.name}.*tamis run RAW NEW_FOLDER"):
         duplicates.index_of(curated, manifest)
 
 
 def test_a_version_without_an_index_is_refused(indexed):
-    with pytest.raises(RefusedError, match=r"no dedup index.*tamis run --rebuild"):
+    with pytest.raises(RefusedError, match=r"no dedup index.*tamis run RAW NEW_FOLDER"):
         duplicates.index_of(indexed[0], {"version": "10-aa", "state": []})
 
 
@@ -495,5 +495,5 @@ def test_a_near_duplicate_whose_canonical_leaves_is_judged_again(tmp_path, run):
     damaged = sorted((curated / "state").glob("dedup-keys-*"))[-1]
     damaged.write_bytes(damaged.read_bytes()[:-1])
     (raw / "4.jsonl").write_text(json.dumps({"id": "e", "text": prose(77)}))
-    with pytest.raises(RefusedError, match=r"tamis run --rebuild"):
+    with pytest.raises(RefusedError, match=r"tamis run RAW NEW_FOLDER"):
         run(raw, curated)
