@@ -25,6 +25,8 @@ from transforms.spans import LedgerEntry, from_arrow, ledger
 # The bounds keep a mis-read line from becoming a field; titles of real articles stay below 250 characters.
 TITLE_CHARS = 300
 RELATED_TITLES = 50
+# A date that stays is the article's where a header stands: right below the title.
+HEAD_LINES = 4
 _TAG_SEPARATORS = re.compile(r"\s*[,;|、，；·•]\s*")
 _AUTHOR_SEPARATORS = re.compile(r"\s*(?:[,;|、，；/&]|\b(?:and|und|et|y|e|и|i)\b)\s*")
 _SENTENCE_END = re.compile(r"[.。．؛;:：,，]$")
@@ -56,6 +58,7 @@ def describe(text: str, entries: Sequence[LedgerEntry]) -> Metadata:
         elif entry.span.reason.startswith("boilerplate."):
             _lines(found, entry)
     found.title = found.title or _head_title(text)
+    found.published_raw = found.published_raw or _head_date(text)
     return found
 
 
@@ -101,6 +104,18 @@ def _head_title(text: str) -> str | None:
     if not first or not rest.strip() or len(first) > TITLE_CHARS or is_prose(first) or _SENTENCE_END.search(first):
         return None
     return first
+
+
+def _head_date(text: str) -> str | None:
+    """The date among the first lines, where it stands alone on its line: stripping leaves one without a word."""
+    head = [line for line in map(str.strip, text[: HEAD_LINES * TITLE_CHARS].split("\n")) if line][:HEAD_LINES]
+    for line in head[1:]:
+        if is_prose(line):
+            return None
+        anchor = match_line(line)
+        if anchor is not None and anchor.field == "published_raw":
+            return anchor.value
+    return None
 
 
 def describe_documents(documents: pa.Table) -> pa.Table:

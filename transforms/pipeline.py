@@ -12,6 +12,7 @@ from transforms.boilerplate.lines import index_lines
 from transforms.boilerplate.strip import strip_boilerplate
 from transforms.boilerplate.templates import Templates
 from transforms.config import Config
+from transforms.dates import date_documents
 from transforms.dedup.exact import sign_documents
 from transforms.encoding import repair_encoding
 from transforms.identity import place_documents
@@ -33,6 +34,7 @@ def clean(documents: pa.Table, templates: Mapping[str, Templates], config: Confi
     documents = strip_boilerplate(documents, templates, config)
     documents = describe_documents(documents)
     documents = detect_language(documents, config)
+    documents = date_documents(documents)
     documents = sign_documents(documents)
     documents = count_documents(documents)
     return documents

@@ -84,6 +84,11 @@ def is_teaser(line: str) -> bool:
     return _TEASER.search(line) is not None and width(line) < LONG_PROSE_WIDTH
 
 
+def is_bulleted(line: str) -> bool:
+    """Whether the line is an item of a list."""
+    return _BULLET.match(line) is not None
+
+
 def is_prose(line: str) -> bool:
     """Whether the line is a full paragraph."""
     if len(line) < PROSE_WIDTH / (1 + WIDE_LETTER) or _BULLET.match(line) or is_teaser(line):

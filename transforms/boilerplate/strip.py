@@ -4,24 +4,27 @@ A document is a head, a body and a tail. The body runs from the first to the las
 that is no bio, legal notice or template); what stands before and after it is where residue lives: 68 % after,
 19 % before, 13 % inside (daniel, extracted text).
 
-* **Templates** (a line in several articles of its site) go; without a URL the folder is no proof of a site, so
-  only at head or tail (repetition alone took 7 % of good text).
+* **Templates** (a line in several articles of its site) go where they are furniture and no heading of a section
+  ("Ingredients", "Pros"): wide, in a row, at the very edge, or an anchor too. Below a wide one that half the site
+  has, all goes. Without a URL the folder is no proof of a site, so only at head or tail (repetition alone took 7 %
+  of good text).
 * **Anchors** ("Related articles", "<<: title", "Source: …") go at head or tail; a heading among them cuts the
-  tail from there on, because after it no prose comes.
-* **Bios, legal notices, promotion** as whole paragraphs go only where nothing but residue follows.
-* **Cut-off teasers** go in groups of two or more.
-* **The title repeated** right under itself goes once.
+  tail from there on, because after it no prose comes. A weak heading ("Contact", "See also") needs witnesses.
+* **Bios, legal notices, promotion** as whole paragraphs go only where nothing but residue follows, and something does.
+* **Cut-off teasers** of one length go in groups of two or more.
+* **The title repeated** right under itself goes once; so does a passage that an extractor took twice.
 
 Every rule is applied until nothing changes, so stripping twice is stripping once.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_line, match_paragraph
-from transforms.boilerplate.lines import fold, is_prose, is_teaser, key, title_places
+from transforms.boilerplate.lines import PROSE_WIDTH, fold, is_bulleted, is_prose, is_teaser, key, title_places, width
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate, Config
 from transforms.schema import with_columns
@@ -35,10 +38,45 @@ ANCHOR_CHARS = 200
 HEAD_LINES = 12
 # A page without prose is taken apart where it has as many kinds of furniture (related, comments, legal …).
 FURNITURE_KINDS = 3
-# Inside the body only an anchor this sure goes, and only alone.
+# Inside the body only an anchor this sure goes, and only alone. Other reasons are subjects of an article too: the
+# heading "Disclaimer", the credit of a table, the address in a letter.
 BODY_CONFIDENCE = 0.9
-# Below this an anchor counts only beside other evidence ("Tags a b c" without a colon).
+BODY_REASONS = frozenset(f"boilerplate.{name}" for name in ("related", "share", "subscribe", "promotion", "comments"))
+# Below this an anchor counts only beside other evidence ("Tags a b c" without a colon, a date without a word).
 ALONE_CONFIDENCE = 0.5
+# Below this a heading ("See also", "Support") cuts the tail only where what follows shows itself as residue, …
+HEADING_CONFIDENCE = 0.7
+# … as it must after any heading of these, for companies write about themselves under them.
+WEAK_HEADINGS = ("boilerplate.contact", "boilerplate.promotion")
+# A witness is another line of the block with an anchor, a template or a notice: one in so many lines is enough.
+WITNESS_EVERY = 4
+# A list of links is no longer than this without a witness, …
+BLOCK_LINES = 30
+# … and not so many times longer than the article above it.
+BLOCK_SHARE = 2.0
+# Templates that are no headings of sections: so wide, or so many in a row, …
+SITE_LINE_WIDTH = 35
+SITE_LINE_RUN = 3
+# … and, inside the body or where there is none, in so many of the site's articles.
+SITE_SHARE = 0.2
+# A whole paragraph that nothing follows may be the article's own: it goes as a template of this share of the site.
+LAST_SHARE = 0.5
+# A bio that nothing follows must be sure of itself.
+BIO_CONFIDENCE = 0.8
+# The name with which it begins. What an article about the person repeats is the second word, the family's name.
+_NAME = re.compile(r"[\u3040-\u9fff\uac00-\ud7af]{2,3}|(?:[ΟΗ] )?[\w.'’-]+ (?P<family>[\w'’-]{2,})")
+# Below a line of this share of the site's articles, and no prose after it, all is the site's.
+BELOW_SHARE = 0.5
+# A passage that stands twice word for word (an extractor took it from two places of the page): paragraphs, width, and
+# what it covers of the text from its first place to its second. A quoted answer covers little.
+TWICE_PARAGRAPHS = 2
+TWICE_WIDTH = 300
+TWICE_COVER = 0.5
+# Teasers of one program are cut at one length, give or take a word, …
+TEASER_SPREAD = 12
+# … and have their titles between them.
+TEASER_WIDTH = 20
+TEASER_GAP = 3
 
 
 class Removal(NamedTuple):
@@ -65,7 +103,7 @@ class _Page:
 
     def __init__(self, lines: list[str], hashes: Sequence[int], templates: Templates, has_url: bool) -> None:
         self.lines = [line.strip() for line in lines]
-        self.hashes, self.templates = hashes, templates.lines
+        self.hashes, self.templates, self.groups = hashes, templates.lines, max(1, templates.groups)
         self.support: list[int | None] = [None] * len(lines)
         self.has_url = has_url
         self.gone: dict[int, Removal] = {}
@@ -81,6 +119,8 @@ class _Page:
             titles = title_places(self.lines, left)
             for at in left:
                 self.support[at] = self.templates.get(key(self.hashes[at], at in titles))
+        if self.twice(left):
+            return True
         body_start, body_end = self.body(left)
         self.title_repeat(left, body_start, body_end)
         self.head(left[:body_start])
@@ -120,6 +160,32 @@ class _Page:
             start += 1
         return start, end
 
+    def twice(self, left: list[int]) -> bool:
+        """A passage of several paragraphs that stands a second time, word for word, goes. A refrain is shorter."""
+        first: dict[str, int] = {}
+        found: list[int] = []
+        place = 0
+        while place < len(left):
+            line = self.lines[left[place]]
+            above = first.setdefault(line, place) if self.is_prose(left[place]) else place
+            run = 0
+            while above + run < place < len(left) - run and (
+                self.lines[left[above + run]] == self.lines[left[place + run]]
+            ):
+                run += 1
+            again = left[place : place + run]
+            if (
+                run >= TWICE_COVER * (place - above)
+                and sum(map(self.is_prose, again)) >= TWICE_PARAGRAPHS
+                and sum(width(self.lines[at]) for at in again) >= TWICE_WIDTH
+            ):
+                found += again
+                place += run
+            else:
+                place += 1
+        self.gone.update(dict.fromkeys(found, Removal("boilerplate.template", "template.twice", 0.9)))
+        return bool(found)
+
     def remove(self, at: int, anchor: Anchor | None, otherwise: Removal) -> None:
         """An anchor on the line names its reason better than where it stood."""
         if anchor is None:
@@ -141,54 +207,149 @@ class _Page:
     def head(self, head: list[int]) -> None:
         """Anchors and templates before the body. The first line is the title and needs more than an anchor."""
         found = [self.anchor(at) for at in head[:HEAD_LINES]]
+        edge = True  # nothing of the article's own stands above
         for place, (at, anchor) in enumerate(zip(head, found, strict=False)):
             if at in self.gone:
                 continue
-            if (support := self.support[at]) is not None:
+            edge = edge and (self.support[at] is not None or at in self.gone)
+            if (support := self.support[at]) is not None and (edge or self.is_site_line(head, place)):
                 self.remove(at, anchor, Removal("boilerplate.template", "template.head", 0.95, support))
             elif place > 0 and (anchor is None or anchor.reason in HEADERS) and (parts := match_header(self.lines[at])):
                 sure = max(parts, key=lambda part: part.confidence)
                 self.gone[at] = Removal(sure.reason, sure.rule, sure.confidence)
             elif anchor is not None and anchor.place != "tail" and (place > 0 or anchor.kind == "line"):
-                beside = [found[i] for i in (place - 1, place + 1) if 0 <= i < len(found)]
+                beside = [i for i in (place - 1, place + 1) if 0 <= i < len(found)]
                 if anchor.confidence >= ALONE_CONFIDENCE or any(
-                    other is not None and other.reason in HEADERS and other.confidence >= ALONE_CONFIDENCE
-                    for other in beside
+                    self.support[head[i]] is not None
+                    or (
+                        (other := found[i]) is not None
+                        and other.reason in HEADERS
+                        and other.confidence >= ALONE_CONFIDENCE
+                    )
+                    for i in beside
                 ):
                     self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
+
+    def is_site_line(self, lines: list[int], place: int) -> bool:
+        """Whether a template line is furniture wherever it stands. A site's articles share headings of sections,
+        too ("Ingredients", "London"): short lines, each with its own below it."""
+        at = lines[place]
+        anchor = self.anchor(at)
+        if anchor is not None:
+            return anchor.kind != "heading" or not self.is_weak(anchor)
+        if width(self.lines[at]) >= SITE_LINE_WIDTH and self.lines[at][-1] not in ":：":
+            return True
+        run = 1
+        for step in (-1, 1):
+            beside = place + step
+            while run < SITE_LINE_RUN and 0 <= beside < len(lines) and self.support[lines[beside]] is not None:
+                run, beside = run + 1, beside + step
+        return run >= SITE_LINE_RUN
+
+    def is_weak(self, anchor: Anchor) -> bool:
+        """Whether an article may have the heading for a section of its own."""
+        return anchor.confidence < HEADING_CONFIDENCE or anchor.reason in WEAK_HEADINGS
 
     def tail(self, left: list[int], body_end: int) -> None:
         tail = left[body_end:]
         if body_end == 0:
             self.without_body(left)
             return
-        before = self.cut(tail)
+        before = self.cut(tail, sum(len(self.lines[at]) for at in left[:body_end]))
         self.teasers(before)
+        before = self.below(before)
         solid = True  # nothing but residue follows
-        for at in reversed(before):
+        for place in reversed(range(len(before))):
+            at = before[place]
             anchor = self.anchor(at)
             if at in self.gone:
                 continue
-            if (support := self.support[at]) is not None:
+            last = at == left[-1]
+            own = last and self.may_be_last(at)
+            edge = solid and self.share(at) >= SITE_SHARE
+            if (support := self.support[at]) is not None and not own and (edge or self.is_site_line(before, place)):
                 self.remove(
                     at,
                     anchor or self.paragraph(at),
                     Removal("boilerplate.template", "template.tail", 0.95, support),
                 )
-            elif anchor is not None and self.is_tail_anchor(at):
-                self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
-            elif solid and (paragraph := self.paragraph(at)) is not None:
-                followed = at != left[-1]
-                if followed or paragraph.confidence >= BODY_CONFIDENCE:
-                    self.gone[at] = Removal(paragraph.reason, paragraph.rule, paragraph.confidence)
-                else:
-                    solid = False
+            elif anchor is not None and anchor.kind != "heading" and self.is_tail_anchor(at):
+                if self.stands_alone(at) or self.in_list(before, place):
+                    self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
+            elif solid and (paragraph := self.paragraph(at)) is not None and (not last or self.is_bio(at, left)):
+                self.gone[at] = Removal(paragraph.reason, paragraph.rule, paragraph.confidence)
             else:
                 solid = False
 
-    def cut(self, tail: list[int]) -> list[int]:
+    def is_bio(self, at: int, left: list[int]) -> bool:
+        """Whether the paragraph that ends the text tells of its author: a telling form, and of nobody of whom the
+        article speaks."""
+        note = self.paragraph(at)
+        if note is None or note.reason != "boilerplate.author_bio" or note.confidence < BIO_CONFIDENCE:
+            return False
+        found = _NAME.match(self.lines[at])
+        name = (found["family"] or found[0]) if found is not None else ""
+        if name.islower():  # "The author is …"
+            name = ""
+        for other in left:
+            if other != at and self.is_prose(other):
+                anchor = self.paragraph(other)
+                if (name and name in self.lines[other]) or (anchor is not None and anchor.reason == note.reason):
+                    return False
+        return True
+
+    def below(self, tail: list[int]) -> list[int]:
+        """Cut below a line that most articles of the site have; what stands before it."""
+        cut = next((place for place in range(len(tail) - 1) if self.begins_below(tail, place)), len(tail))
+        for at in tail[cut:]:
+            anchor = self.anchor(at) if self.is_tail_anchor(at) else self.paragraph(at)
+            rule = "template.tail" if self.support[at] is not None else "template.below"
+            self.remove(at, anchor, Removal("boilerplate.template", rule, 0.9, self.support[at]))
+        return tail[:cut]
+
+    def begins_below(self, tail: list[int], place: int) -> bool:
+        """Whether what stands below this line is the site's: it is no item of a list that articles share."""
+        at = tail[place]
+        is_whole = self.anchor(at) is not None or width(self.lines[at]) >= SITE_LINE_WIDTH
+        return is_whole and self.share(at) >= BELOW_SHARE and self.is_site_line(tail, place)
+
+    def may_be_last(self, at: int) -> bool:
+        """Whether a template line that ends the text may yet be the end of the article."""
+        return width(self.lines[at]) >= PROSE_WIDTH and self.share(at) < LAST_SHARE
+
+    def stands_alone(self, at: int) -> bool:
+        """Whether the anchor needs no neighbour: an item of a list, an address and a bare label ("Sources:") do."""
+        anchor = self.anchor(at)
+        return not (
+            anchor is None
+            or is_bulleted(self.lines[at])
+            or anchor.reason == "boilerplate.contact"
+            or (anchor.reason in HEADERS and anchor.kind == "label" and not anchor.value)
+        )
+
+    def share(self, at: int) -> float:
+        """In what share of the site's groups the line stands."""
+        return (self.support[at] or 0) / self.groups
+
+    def in_list(self, lines: list[int], place: int) -> bool:
+        """Whether a neighbour is furniture too: "- Contact" alone may be an item of anything."""
+        beside = [lines[i] for i in (place - 1, place + 1) if 0 <= i < len(lines)]
+        return any(at in self.gone or self.is_witness(at) for at in beside)
+
+    def is_witness(self, at: int) -> bool:
+        """Whether the line shows by itself that it is residue."""
+        return self.support[at] is not None or self.is_tail_anchor(at) or self.paragraph(at) is not None
+
+    def cut(self, tail: list[int], body_chars: int | None) -> list[int]:
         """Cut from the first heading of a block on; what stands before it."""
-        cut = next((place for place, at in enumerate(tail) if self.begins_cut(at)), len(tail))
+        cut = next(
+            (
+                place
+                for place, at in enumerate(tail)
+                if self.begins_cut(at) and (body_chars is None or self.is_block(tail[place:], body_chars))
+            ),
+            len(tail),
+        )
         for at in tail[cut:]:
             anchor = self.anchor(at) or self.paragraph(at)
             support = self.support[at]
@@ -199,6 +360,23 @@ class _Page:
             self.gone[at] = block._replace(support=support)
         return tail[:cut]
 
+    def is_block(self, block: list[int], body_chars: int) -> bool:
+        """Whether all that begins with this heading is residue."""
+        heading = self.anchor(block[0])
+        if heading is None:
+            return False
+        is_weak = self.is_weak(heading)
+        if self.support[block[0]] is not None and not is_weak:  # but sections of a site have their headings too
+            return True
+        rest = block[1:]
+        witnesses = sum(self.is_witness(at) for at in rest)
+        if witnesses * WITNESS_EVERY >= len(rest) > 0:
+            return True
+        if is_weak:
+            return False
+        chars = sum(len(self.lines[at]) for at in rest)
+        return witnesses > 1 or (len(rest) <= BLOCK_LINES and chars <= BLOCK_SHARE * body_chars)
+
     def is_tail_anchor(self, at: int) -> bool:
         """Whether the line is furniture that stands below an article."""
         anchor = self.anchor(at)
@@ -207,37 +385,49 @@ class _Page:
     def begins_cut(self, at: int) -> bool:
         """Whether no prose comes after this line: the heading of a block, or a link to a neighbouring article."""
         anchor = self.anchor(at)
-        if anchor is None or not self.is_tail_anchor(at):
+        if anchor is None or not self.is_tail_anchor(at) or is_bulleted(self.lines[at]):
             return False
         return anchor.kind == "heading" or anchor.field in ("previous_title", "next_title")
 
     def teasers(self, tail: list[int]) -> None:
-        """Cut-off teasers, two or more, each with the title above it, and nothing but titles between them."""
-        places = [place for place, at in enumerate(tail) if is_teaser(self.lines[at])]
-        if len(places) < 2:
-            return
-        start = max(0, places[0] - 1)
-        for place in range(start, places[-1] + 1):
-            self.gone[tail[place]] = Removal("boilerplate.related", "related.teasers", 0.9)
+        """Cut-off teasers, two or more of one length, each with the title above it, and only titles between them."""
+        group: list[int] = []
+        for place in (*(place for place, at in enumerate(tail) if self.is_teaser(at)), len(tail) + TEASER_GAP):
+            if group and (
+                place - group[-1] > TEASER_GAP
+                or abs(len(self.lines[tail[place]]) - len(self.lines[tail[group[-1]]])) > TEASER_SPREAD
+            ):
+                if len(group) > 1:
+                    for inside in range(max(0, group[0] - 1), group[-1] + 1):
+                        self.gone[tail[inside]] = Removal("boilerplate.related", "related.teasers", 0.9)
+                group = []
+            group.append(place)
+
+    def is_teaser(self, at: int) -> bool:
+        line = self.lines[at]
+        return is_teaser(line) and width(line) >= TEASER_WIDTH and not is_bulleted(line)
 
     def inside(self, body: list[int]) -> None:
         """Single lines inside the body: templates of a real site, and anchors that stand alone."""
-        for at in body:
+        for place, at in enumerate(body):
+            support = self.support[at] if self.has_url else None
             if at in self.gone:
                 continue
-            support = self.support[at] if self.has_url else None
+            if support is None and self.is_prose(at):
+                continue
+            anchor = self.anchor(at)
             if support is not None:
-                anchor = self.anchor(at)
-                self.remove(at, anchor, Removal("boilerplate.template", "template.body", 0.9, support))
-            elif not self.is_prose(at):
-                anchor = self.anchor(at)
-                if (
-                    anchor is not None
-                    and anchor.kind != "heading"
-                    and anchor.confidence >= BODY_CONFIDENCE
-                    and anchor.place != "head"
-                ):
-                    self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
+                if self.share(at) >= SITE_SHARE and self.is_site_line(body, place):
+                    self.remove(at, anchor, Removal("boilerplate.template", "template.body", 0.9, support))
+            elif (
+                anchor is not None
+                and anchor.kind != "heading"
+                and anchor.confidence >= BODY_CONFIDENCE
+                and anchor.reason in BODY_REASONS
+                and anchor.place != "head"
+                and not is_bulleted(self.lines[at])
+            ):
+                self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
 
     def without_body(self, left: list[int]) -> None:
         """No prose at all. A page with several kinds of furniture is furniture: an overview, an empty article. Any
@@ -245,12 +435,16 @@ class _Page:
         kinds = {anchor.reason for at in left if self.is_tail_anchor(at) and (anchor := self.anchor(at))}
         is_furniture = len(kinds) >= FURNITURE_KINDS
         if is_furniture:
-            left = self.cut(left)
+            left = self.cut(left, None)
+        # Nothing here is a title, so lines are looked up as what they are elsewhere.
         for at in left:
-            # Nothing here is a title, so lines are looked up as what they are elsewhere.
-            support = self.templates.get(self.hashes[at])
-            if support is not None and (self.has_url or is_furniture or self.anchor(at) is not None):
-                self.remove(at, self.anchor(at), Removal("boilerplate.template", "template.alone", 0.9, support))
+            self.support[at] = self.templates.get(self.hashes[at])
+        for place, at in enumerate(left):
+            if self.share(at) < SITE_SHARE or not self.is_site_line(left, place):
+                continue  # a word of a poem, of a text cut into lines
+            if self.has_url or is_furniture or self.anchor(at) is not None:
+                removal = Removal("boilerplate.template", "template.alone", 0.9, self.support[at])
+                self.remove(at, self.anchor(at), removal)
 
 
 def spans(text: str, gone: Mapping[int, Removal]) -> list[Span]:
