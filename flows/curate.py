@@ -25,6 +25,7 @@ from flows.plan import InputFile, check_raw, list_inputs, plan_shards
 from flows.publish import Manifest
 from flows.steps import Done, Step, code_hash, step
 from flows.storage import lock
+from transforms.boilerplate.model import load as load_model
 from transforms.config import Config, from_mapping
 from transforms.dedup.bands import BANDS
 from transforms.errors import ShardError
@@ -49,6 +50,7 @@ def curate(
     is finished stays and is not done again).
     """
     settings = from_mapping(config or {})
+    load_model(settings.boilerplate.model_path)  # damaged weights stop a run before its first shard
     source, target = Path(raw).resolve(), Path(curated).resolve()
     check_raw(source)
     with lock(target), worker_pool(workers or default_workers()) as pool:

@@ -239,11 +239,32 @@ def count_templates(
         view(database, "counts", counted, ["site", "line", "groups"])
         database.execute("CREATE VIEW old_counts AS SELECT site, line, groups FROM counts")
         view(database, "old_groups", grouped, ["site", "long_line"])
+        # A document's long lines but those of the page around it: footers stand in documents that share little else.
+        documents, lines = template_counts.FURNITURE_DOCUMENTS, template_counts.GROUP_LINES
         database.execute(
-            """
+            f"""
+            CREATE TABLE long_lines AS
+            SELECT site, document, unnest(long_lines) AS long_line, generate_subscripts(long_lines, 1) AS place FROM (
+                SELECT site, line_document AS document, min(long_lines) AS long_lines
+                FROM records ANTI JOIN known USING (piece, row) WHERE reject_reason IS NULL GROUP BY ALL);
+            CREATE TABLE furniture AS
+            SELECT site, long_line FROM (
+                SELECT a.site, a.long_line, count(DISTINCT a.document) AS documents,
+                       count(*) AS others, count(DISTINCT b.long_line) AS kinds
+                FROM long_lines a JOIN long_lines b
+                ON a.site = b.site AND a.document = b.document AND a.long_line <> b.long_line
+                WHERE (a.site, a.long_line) IN (
+                    SELECT site, long_line FROM long_lines GROUP BY site, long_line HAVING count(*) >= {documents})
+                GROUP BY a.site, a.long_line)
+            WHERE kinds * 2 * documents > others * (documents + 1);
             CREATE TABLE members AS
-            SELECT DISTINCT site, line_document AS document, unnest(long_lines) AS long_line
-            FROM records ANTI JOIN known USING (piece, row) WHERE reject_reason IS NULL
+            SELECT site, document, long_line FROM (
+                SELECT *, row_number() OVER (PARTITION BY site, document ORDER BY place) AS rank
+                FROM long_lines ANTI JOIN furniture USING (site, long_line)) WHERE rank <= {lines}
+            UNION ALL
+            SELECT DISTINCT site, document, document FROM long_lines ANTI JOIN (
+                SELECT site, document FROM long_lines ANTI JOIN furniture USING (site, long_line))
+            USING (site, document);
             """
         )
         shared = database.execute(
@@ -274,11 +295,15 @@ def count_templates(
         database.execute(
             """
             CREATE TABLE grouped AS
-            SELECT site, document, long_line, coalesce(grp, document) AS grp
-            FROM members LEFT JOIN merged USING (site, document);
+            SELECT site, document, coalesce(grp, document) AS grp
+            FROM (SELECT DISTINCT site, document FROM members) LEFT JOIN merged USING (site, document);
             CREATE TABLE fresh AS
-            SELECT DISTINCT site, document, grp FROM grouped
-            WHERE (site, grp) NOT IN (SELECT site, grp FROM grouped SEMI JOIN old_groups USING (site, long_line));
+            SELECT site, document, grp FROM grouped WHERE (site, grp) NOT IN (
+                SELECT site, grp FROM grouped JOIN (
+                    SELECT site, document FROM long_lines
+                    LEFT JOIN (SELECT DISTINCT site, long_line, true AS old FROM old_groups) USING (site, long_line)
+                    GROUP BY site, document HAVING 2 * count(old) >= count(*))
+                USING (site, document));
             CREATE TABLE added AS
             SELECT site, line, count(DISTINCT grp)::INTEGER AS groups FROM (
                 SELECT site, line_document AS document, unnest(line_keys) AS line FROM records
@@ -289,7 +314,7 @@ def count_templates(
         )
         for name, rows in (
             ("counts", "SELECT site, line, groups FROM added ORDER BY site, line"),
-            ("groups", "SELECT DISTINCT site, long_line FROM grouped ORDER BY site, long_line"),
+            ("groups", "SELECT DISTINCT site, long_line FROM long_lines ORDER BY site, long_line"),
         ):
             database.execute(
                 f"COPY ({rows}) TO {quoted_path(folder / f'{name}.parquet')} (FORMAT parquet, COMPRESSION zstd)"

@@ -94,7 +94,38 @@ def test_groups_merge_over_a_chain():
 
 
 def test_the_longest_lines_stand_for_a_document():
-    long = [f"{letter} " * 50 for letter in "abcd"]
+    long = [f"{letter} " * (50 + number) for number, letter in enumerate("abcdefgh")]
     found = index("\n".join([*long, "short"]))
-    assert len(found.long_lines) == 3
+    assert found.long_lines == line_hashes("\n".join(reversed(long)))[:6]
     assert index("short\nlines").long_lines == [index("short\nlines").document]
+
+
+LEGAL = [f"{word} notice: no part of this page may be set to music, sung, or hummed in public. " * 9 for word in "ABC"]
+
+
+def paragraphs(number, count=4):
+    words = "ferry quay tram bread swan gutter lamp rope salt kettle"
+    return [
+        f"On day {n * 'x'} of {number * 'y'} the {words} were counted again and written down." for n in range(count)
+    ]
+
+
+def whole_page(number, notices):
+    return "\n".join([*paragraphs(number + 1), *LEGAL[:notices], FOOTER])
+
+
+@pytest.mark.parametrize("notices", [1, 2, 3])
+def test_pages_that_share_only_their_longest_lines_are_several_articles(tmp_path, count, notices):
+    pages = [whole_page(n, notices) for n in range(5)]
+    assert count.add(shard(tmp_path / "a", pages)) == {"example.org": (5, 5)}
+
+
+def test_such_pages_are_several_articles_from_version_to_version(tmp_path, count):
+    for n in range(3):
+        found = count.add(shard(tmp_path / str(n), [whole_page(n, 2)]))
+    assert found == {"example.org": (3, 3)}
+
+
+def test_one_page_with_its_notices_read_five_times_is_one_article(tmp_path, count):
+    pages = [f"{n} readers\n" * n + whole_page(1, 2) + f"\nRead {n * 'x'} times" for n in range(5)]
+    assert count.add(shard(tmp_path / "a", pages)) == {}

@@ -22,7 +22,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 from unicodedata import normalize
@@ -678,6 +678,8 @@ def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
     return None
 
 
+# A line is asked about when it is judged and again for its metadata, and a site's lines come back page after page.
+@lru_cache(maxsize=1 << 16)
 def match_line(line: str) -> Anchor | None:
     """The anchor that the line as a whole is, or None. Lines over 200 characters are never one.
 

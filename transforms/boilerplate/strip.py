@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_line, match_paragraph
 from transforms.boilerplate.lines import PROSE_WIDTH, fold, is_bulleted, is_prose, is_teaser, key, title_places, width
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
@@ -34,6 +35,8 @@ TRANSFORM = "strip_boilerplate"
 
 # Anchors are looked for in lines up to here; longer ones are prose or paragraphs.
 ANCHOR_CHARS = 200
+# Shorter lines are no paragraph about the author, the law, or an offer.
+PARAGRAPH_CHARS = 60
 # A head has a title, a header and a byline; further down a short line is a sub-heading.
 HEAD_LINES = 12
 # A page without prose is taken apart where it has as many kinds of furniture (related, comments, legal …).
@@ -89,10 +92,16 @@ class Removal(NamedTuple):
 
 
 def removals(
-    text: str, lines: Sequence[int], templates: Templates, has_url: bool, config: Boilerplate
+    text: str,
+    lines: Sequence[int],
+    templates: Templates,
+    has_url: bool,
+    config: Boilerplate,
+    gone: Mapping[int, Removal] | None = None,
 ) -> dict[int, Removal]:
-    """Which of `text.split("\\n")` go and why. `lines` has a hash a line (`lines.line_hashes`)."""
+    """Which of `text.split("\\n")` go and why. `lines` has a hash a line (`lines.line_hashes`); `gone` went before."""
     page = _Page(text.split("\n"), lines, templates, has_url)
+    page.gone.update(gone or {})
     while page.round():
         pass
     return page.gone
@@ -447,6 +456,71 @@ class _Page:
                 self.remove(at, self.anchor(at), removal)
 
 
+def page_removals(
+    documents: Sequence[tuple[str, Sequence[int], Templates] | None], config: Boilerplate
+) -> dict[int, dict[int, Removal]]:
+    """Of the documents (text, hash a line, templates) that are whole pages: which lines the learned model takes.
+
+    An anchor on a line names its reason, then a template, then the heading of the block the line is in.
+    """
+    if config.input == "extracted":
+        return {}
+    model = line_model.load(config.model_path)
+    pages, rows = [], []
+    for row, document in enumerate(documents):
+        if document is not None and (config.input == "page" or line_model.may_be_page(document[0])):
+            text, hashes, templates = document
+            lines = [line.strip() for line in text.split("\n")]
+            anchors = [match_line(line) if line and len(line) <= ANCHOR_CHARS else None for line in lines]
+            pages.append(line_model.Page(text, hashes, anchors, templates))
+            rows.append(row)
+    threshold = config.page_score if config.input == "auto" else None
+    found: dict[int, dict[int, Removal]] = {}
+    for number, scores in line_model.whole_pages(pages, model, threshold):
+        found[rows[number]] = _named(pages[number], scores, config.line_score)
+    return found
+
+
+def _named(page: line_model.Page, scores: Mapping[int, int], threshold: int) -> dict[int, Removal]:
+    """The lines that score `threshold` or less. A run of one reason is one removal, as sure as its least sure line."""
+    lines = page.text.split("\n")
+    gone: dict[int, Removal] = {}
+    run: list[int] = []
+    reason, heading, support = "", "", None
+
+    def finish() -> None:
+        if run:
+            margin = threshold - max(scores[at] for at in run)
+            supports: list[int] = [page.templates.lines[page.hashes[at]] for at in run] if support is not None else []
+            removal = Removal(reason, "model.page", line_model.confidence(margin), min(supports, default=None))
+            gone.update(dict.fromkeys(run, removal))
+            run.clear()
+
+    for at, score in scores.items():
+        if score > threshold:
+            finish()
+            heading = ""  # a block ends where the article goes on
+            continue
+        line = lines[at].strip()
+        anchor = page.anchors[at] or (match_paragraph(line) if len(line) >= PARAGRAPH_CHARS else None)
+        found = page.templates.lines.get(page.hashes[at])
+        if anchor is not None:
+            heading = anchor.reason if anchor.kind == "heading" else heading
+            named = anchor.reason
+        elif found is not None:
+            named = "boilerplate.template"
+        else:
+            named = heading or (
+                "boilerplate.related" if line[-1] in ".…]" and is_teaser(line) else "boilerplate.navigation"
+            )
+        if (named, found is None) != (reason, support is None):
+            finish()
+        reason, support = named, found
+        run.append(at)
+    finish()
+    return gone
+
+
 def spans(text: str, gone: Mapping[int, Removal]) -> list[Span]:
     """The removed lines as spans of `text`: a line takes its newline, and blank runs its removal creates."""
     if not gone:
@@ -487,10 +561,10 @@ def spans(text: str, gone: Mapping[int, Removal]) -> list[Span]:
 
 
 def _run(starts: list[int], start: int, end: int, gone: Mapping[int, Removal]) -> list[Span]:
-    """One span a removed line of a run; blank lines go with the removed line above them, or else below."""
+    """One span a removal of a run; blank lines go with the removed line above them, or else below."""
     pieces: list[tuple[int, Removal]] = []
     for at in range(start, end):
-        if at in gone:
+        if at in gone and not (pieces and pieces[-1][1] is gone[at]):
             pieces.append((starts[at] if pieces else starts[start], gone[at]))
     places = [place for place, _ in pieces] + [starts[end] if end < len(starts) else starts[-1]]
     return [
@@ -520,6 +594,14 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
     ledgers = from_arrow(documents["spans"])
     reasons, stages = documents["reject_reason"].to_pylist(), documents["reject_stage"].to_pylist()
     columns = [documents[name].to_pylist() for name in ("lines", "site", "url")]
+    judged = zip(texts, reasons, columns[0], columns[1], strict=True)
+    pages = page_removals(
+        [
+            (text, hashes, templates.get(site, NO_TEMPLATES)) if reason is None else None
+            for text, reason, hashes, site in judged
+        ],
+        config.boilerplate,
+    )
     for row, (hashes, site, url) in enumerate(zip(*columns, strict=True)):
         text = texts[row]
         if reasons[row] is not None:
@@ -527,7 +609,7 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
         if not text.strip():
             reasons[row], stages[row] = "empty", "strip"
             continue
-        gone = removals(text, hashes, templates.get(site, NO_TEMPLATES), bool(url), config.boilerplate)
+        gone = removals(text, hashes, templates.get(site, NO_TEMPLATES), bool(url), config.boilerplate, pages.get(row))
         if not gone:
             continue
         removed[row] = spans(text, gone)
