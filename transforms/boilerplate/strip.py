@@ -220,7 +220,7 @@ class _Page:
         for place, (at, anchor) in enumerate(zip(head, found, strict=False)):
             if at in self.gone:
                 continue
-            edge = edge and (self.support[at] is not None or at in self.gone)
+            edge = edge and self.support[at] is not None
             if (support := self.support[at]) is not None and (edge or self.is_site_line(head, place)):
                 self.remove(at, anchor, Removal("boilerplate.template", "template.head", 0.95, support))
             elif place > 0 and (anchor is None or anchor.reason in HEADERS) and (parts := match_header(self.lines[at])):
