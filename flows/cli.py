@@ -136,6 +136,22 @@ def explain(
         out.print(explained.render(document), soft_wrap=True)
 
 
+@app.command()
+def templates(
+    site: Annotated[str | None, typer.Argument(help="A site, as in the column `site`.", show_default="all")] = None,
+    curated: Curated = Path("curated"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """Show the lines a site repeats: in how many groups of its articles, of how many, since which version."""
+    from flows import templates as learned
+
+    found: list[Any] = learned.sites(curated) if site is None else learned.site_lines(curated, site)
+    if as_json:
+        print(json.dumps([one._asdict() for one in found], ensure_ascii=False))
+    for one in [] if as_json else found:
+        out.print(learned.render(one), soft_wrap=True)
+
+
 def _config(path: Path | None) -> Config:
     if path is None:
         return Config()

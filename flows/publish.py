@@ -346,15 +346,17 @@ def _files(curated: Path, manifest: Manifest, table: str) -> list[Path]:
 
 def ledger_of(files: Sequence[Path], ids: Sequence[str]) -> dict[str, list[LedgerEntry]]:
     """The ledger of these documents, in order."""
-    entries: dict[str, list[tuple[int, LedgerEntry]]] = {}
-    wanted = pa.array(ids, pa.string())
-    names = ["doc_id", "seq", "clean_start", "text", *Span._fields]
-    for path in files:
-        table = read_table(path, names)
-        table = table.filter(pc.is_in(table["doc_id"], wanted)).select(names)
-        for document, seq, clean_start, text, *span in zip(*(c.to_pylist() for c in table.columns), strict=True):
-            entries.setdefault(document, []).append((seq, LedgerEntry(Span(*span), clean_start, text)))
-    return {document: [entry for _, entry in sorted(found)] for document, found in entries.items()}
+    entries: dict[str, list[LedgerEntry]] = {}
+    names = ", ".join(f's."{name}"' for name in ("doc_id", "clean_start", "text", *Span._fields))
+    with connect() as database:
+        database.register("wanted", pa.table({"doc_id": pa.array(ids, pa.string())}))
+        found = database.sql(
+            f"SELECT {names} FROM read_parquet(?) s SEMI JOIN wanted USING (doc_id) ORDER BY s.doc_id, s.seq",
+            params=[[str(file) for file in files]],
+        ).to_arrow_table()
+    for document, clean_start, text, *span in zip(*(column.to_pylist() for column in found.columns), strict=True):
+        entries.setdefault(document, []).append(LedgerEntry(Span(*span), clean_start, text))
+    return entries
 
 
 def find(curated: Path, document: str) -> tuple[str, dict[str, Any], list[LedgerEntry]]:

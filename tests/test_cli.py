@@ -81,6 +81,7 @@ def test_json_is_the_summary_and_nothing_else(tamis, tmp_path):
         (["verify", "nowhere"], "no dataset in nowhere"),
         (["restore", "abc"], "no dataset in curated"),
         (["explain", "abc"], "no dataset in curated"),
+        (["templates"], "no dataset in curated"),
     ],
 )
 def test_wrong_calls_are_one_clear_line_and_exit_2(tamis, tmp_path, arguments, said):
