@@ -20,7 +20,7 @@ def sign(folder: Path, ids: pa.Array, texts: pa.Array, version: str = "1-0", kee
     nothing = pa.nulls(len(table), pa.string())
     for name in ("url", "source_record", "reject_stage", "reject_reason"):
         table = table.append_column(name, nothing)
-    for name in ("source_id", "source_path"):
+    for name in ("source_id", "source_path", "source_sha256"):
         table = table.append_column(name, table["id"])
     table = table.append_column("added_in", pa.array([version] * len(table)))
     table = table.append_column("char_count", pc.utf8_length(table["text"]))

@@ -46,6 +46,9 @@ def run(
     config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Configuration.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Read at most N new records.")] = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make earlier documents anew, too, under today's code, config, templates.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Read what is new in RAW and publish the next version of CURATED."""
@@ -66,6 +69,7 @@ def run(
                 "config": settings,
                 "workers": workers,
                 "limit": limit,
+                "rebuild": rebuild,
             },
         )
     if as_json:
@@ -222,7 +226,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
     if summary["earlier_documents"]:
         out.print(
             f"{summary['earlier_documents']:,} earlier documents were made under other code or config, "
-            "and stay as they are."
+            "and stay as they are; `tamis run --rebuild` makes them anew."
         )
 
 

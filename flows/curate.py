@@ -17,6 +17,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
+from pyarrow.parquet import read_metadata
 
 from flows import publish as versions
 from flows.duplicates import Segment, index_of, key_ranges, to_merge
@@ -43,8 +44,13 @@ def curate(
     config: dict[str, Any] | None = None,
     workers: int | None = None,
     limit: int | None = None,
+    rebuild: bool = False,
 ) -> dict[str, Any]:
     """Read what is new under RAW and publish the next version of the dataset CURATED; the run's summary.
+
+    With `rebuild` every earlier document is made anew from its original, which the dataset holds, under today's code,
+    config and templates, and files with records that could not be read are read again. Ids, the versions documents
+    came in, and who is earlier than whom, stay.
 
     Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed; what
     is finished stays and is not done again).
@@ -54,7 +60,7 @@ def curate(
     source, target = Path(raw).resolve(), Path(curated).resolve()
     check_raw(source)
     with lock(target), worker_pool(workers or default_workers()) as pool:
-        return _Run(source, target, settings, pool, limit).run()
+        return _Run(source, target, settings, pool, limit, rebuild).run()
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -67,9 +73,17 @@ def work(unit: Step, pool: ProcessPoolExecutor) -> Done:
 class _Run:
     """One run over one dataset."""
 
-    def __init__(self, raw: Path, curated: Path, config: Config, pool: ProcessPoolExecutor, limit: int | None) -> None:
+    def __init__(
+        self,
+        raw: Path,
+        curated: Path,
+        config: Config,
+        pool: ProcessPoolExecutor,
+        limit: int | None,
+        rebuild: bool,
+    ) -> None:
         self.raw, self.curated, self.config, self.pool = raw, curated, config, pool
-        self.limit = limit
+        self.limit, self.rebuild = limit, rebuild
         self.staging = curated / ".staging"
         self.seconds: dict[str, float] = {}
         self.cpu_seconds: Counter[str] = Counter()
@@ -79,15 +93,22 @@ class _Run:
     def run(self) -> dict[str, Any]:
         started = time.perf_counter()
         parent = versions.published_manifest(self.curated)
+        self.rebuild = self.rebuild and parent is not None
         self._tell("plan", 0, 1)
         inputs, ignored = list_inputs(self.raw)
         read = {(entry["path"], entry["sha256"]) for entry in parent["inputs"]} if parent else set()
+        unread: set[str] = set()
+        if self.rebuild and parent:
+            unread = self.pool.submit(versions.unread_paths, self.curated, parent).result()
         new = [file for file in inputs if (file.path, file.sha256) not in read]
+        is_needed = bool(new or (self.rebuild and parent and not (parent["rebuilt"] and self._is_current(parent))))
+        if is_needed:
+            new = [file for file in inputs if file in new or file.path in unread]
         self._tell("plan", 1, 1)
-        plan = versions.plan_version(parent, new, self.config, code_hash(), self.limit)
+        plan = versions.plan_version(parent, new, self.config, code_hash(), self.limit, self.rebuild)
         versions.sweep(self.curated, plan.name)
         shards = plan_shards(self.raw, new, self.config.shard_bytes)
-        summary = self._curate(plan, parent, new, shards) if new else None
+        summary = self._curate(plan, parent, new, shards) if is_needed else None
         if summary is None:
             shutil.rmtree(self.staging, ignore_errors=True)
             versions.sweep(self.curated, None)
@@ -107,6 +128,7 @@ class _Run:
         config, limit = self.config, self.limit
         content = config.content_hash()
         published = [(self.curated / f["path"], f["table"]) for f in parent["files"]] if parent else []
+        spans = [path for path, table in published if table == "removed_spans"]
         published = [(path, table) for path, table in published if table != "removed_spans"]
         before = [parent["version"] if parent else ""]
 
@@ -138,10 +160,21 @@ class _Run:
         records: Counter[str] = Counter()
         for done in shard_records:
             records.update(done["records"])
-        if sum(identified["known"].values()) == records.total():
+        if sum(identified["known"].values()) == records.total() and not self.rebuild:
             return None
 
         state = [self.curated / file["path"] for file in parent["state"]] if parent else []
+        restored = 0
+        if self.rebuild:  # all that was published comes in again, and nothing stands before it
+            restores = [
+                step(self.staging, "restore_records", [content, *before, path.name, table], path, table, spans, config)
+                for path, table in published
+                if read_metadata(path).num_rows
+            ]
+            restored = sum(done["records"] for done in self._all("restore", restores))
+            pieces += [unit.folder / "records.parquet" for unit in restores]
+            names += [unit.folder.name for unit in restores]
+            published, state = [], []
         count = step(
             self.staging,
             "count_templates",
@@ -162,7 +195,7 @@ class _Run:
         self._all("clean", cleans)
         cleaned = [unit.folder for unit in cleans]
 
-        segments = index_of(self.curated, parent)
+        segments = index_of(self.curated, None if self.rebuild else parent)
         settled, segment, merged = self._compare(cleans, published, segments, before)
         (compared,) = self._all("settle", [settled])
 
@@ -194,7 +227,8 @@ class _Run:
         self._tell("publish", 0, 1)
         start = time.perf_counter()
         files = [file for done in written for file in done["files"]]
-        summary = self.pool.submit(versions.summarise, self.curated, files, plan.name).result()
+        counted = None if self.rebuild else plan.name
+        summary = self.pool.submit(versions.summarise, self.curated, files, counted).result()
         inputs = self._inputs(plan.name, new, records, identified["known"], written)
         # In a worker, as all work: this process only says what is done when.
         manifest = self.pool.submit(
@@ -207,16 +241,25 @@ class _Run:
                 "config_hash": content,
                 "config": asdict(config),
                 "limit": limit,
+                "rebuilt": self.rebuild,
                 "inputs": [*(parent["inputs"] if parent else []), *inputs],
                 "shards": len(shards),
-                "counts": {"records": records.total(), "known": sum(identified["known"].values()), **summary},
+                "counts": {
+                    "records": records.total() + restored,
+                    "known": sum(identified["known"].values()),
+                    **summary,
+                },
                 "timings": self._timings(),
             },
             files,
-            [path for done in written for path in done.get("replaced", ())],
+            [file["path"] for file in parent["files"]]
+            if self.rebuild and parent
+            else [path for done in written for path in done.get("replaced", ())],
             {f"template-{name}": count.folder / f"{name}.parquet" for name in ("counts", "groups")}
             | {f"dedup-{name}": segment.folder / f"{name}.parquet" for name in ("contents", "keys")},
-            [path.relative_to(self.curated).as_posix() for part in merged for path in (part.contents, part.keys)],
+            [file["path"] for file in parent["state"]]
+            if self.rebuild and parent
+            else [path.relative_to(self.curated).as_posix() for part in merged for path in (part.contents, part.keys)],
         ).result()
         self.seconds["publish"] = time.perf_counter() - start
         self._tell("publish", 1, 1)
@@ -380,7 +423,7 @@ class _Run:
             "curated": str(self.curated),
             **manifest["counts"],
             "total": rows,
-            "earlier_documents": self._earlier(parent),
+            "earlier_documents": 0 if self.rebuild else self._earlier(parent),
             "timings": self._timings(),
         }
 
@@ -395,12 +438,13 @@ class _Run:
 
     def _earlier(self, parent: Manifest | None) -> int:
         """Documents of earlier versions made under other code or config, which only a rebuild would change."""
-        if parent is None or (parent["code"], parent["config_hash"]) == (
-            code_hash(),
-            self.config.content_hash(),
-        ):
+        if parent is None or self._is_current(parent):
             return 0
         return sum(f["rows"] for f in parent["files"] if f["table"] == "documents")
+
+    def _is_current(self, parent: Manifest) -> bool:
+        """Whether a version was made under today's code and config."""
+        return bool((parent["code"], parent["config_hash"]) == (code_hash(), self.config.content_hash()))
 
     def _tell(self, stage: str, done: int, steps: int) -> None:
         for listener in listeners:

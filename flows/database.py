@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import pyarrow as pa
+
 from transforms.config import Config
+from transforms.spans import LedgerEntry, Span
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,3 +90,18 @@ def published_view(database: Database, files: Sequence[tuple[Path, str]], column
         f" FROM published_documents UNION ALL"
         f" SELECT {names}, {', '.join(verdict)}, 'rejected', piece, row FROM published_rejected"
     )
+
+
+def ledger_of(files: Sequence[Path], ids: Sequence[str]) -> dict[str, list[LedgerEntry]]:
+    """The ledger of these documents, in order."""
+    entries: dict[str, list[LedgerEntry]] = {}
+    names = ", ".join(f's."{name}"' for name in ("doc_id", "clean_start", "text", *Span._fields))
+    with connect() as database:
+        database.register("wanted", pa.table({"doc_id": pa.array(ids, pa.string())}))
+        found = database.sql(
+            f"SELECT {names} FROM read_parquet(?) s SEMI JOIN wanted USING (doc_id) ORDER BY s.doc_id, s.seq",
+            params=[[str(file) for file in files]],
+        ).to_arrow_table()
+    for document, clean_start, text, *span in zip(*(column.to_pylist() for column in found.columns), strict=True):
+        entries.setdefault(document, []).append(LedgerEntry(Span(*span), clean_start, text))
+    return entries

@@ -194,13 +194,15 @@ def match(
 ) -> Done:
     """Who supersedes whom, what is exactly alike, and what is left to be judged, numbered in the order of canonicals.
 
-    - `superseded.parquet`, `again.parquet`: rows of the parent version that leave, and duplicates of those;
+    - `superseded.parquet`, `again.parquet`: rows that leave (where all is made anew, new ones too, of which each has
+      the version it came in), and duplicates of those of the parent version;
     - `exact.parquet`: documents with the content of another, `known.parquet`: with that of a near duplicate that
       was published before, which they share its canonical with;
     - `judged.parquet`: the others, by number, after the contents of the index, and where each text stands;
     - `moved.parquet`: contents of the index that are judged again, old number and new.
     """
-    columns = ["id", "url", "source_id", "source_path", "source_record", "added_in", "content_hash", "char_count"]
+    columns = ["id", "url", "source_id", "source_path", "source_record", "source_sha256", "added_in", "content_hash"]
+    columns.append("char_count")
     before = segments[-1].base + segments[-1].rows if segments else 0
     batch = "split_part(added_in, '-', 1)::BIGINT"
     with connect(folder, MEMORY) as database:
@@ -211,12 +213,19 @@ def match(
             CREATE TABLE fresh AS
             SELECT id, {key_of(config)} AS key, content_hash, {batch} AS batch, char_count, piece, row
             FROM cleaned WHERE reject_reason IS NULL;
+            CREATE TABLE earlier AS
+            SELECT id, {key_of(config)} AS key, reject_reason IS NULL AS kept, {batch} AS batch, false AS is_fresh
+            FROM published WHERE reject_reason IS NULL OR starts_with(reject_reason, 'duplicate.')
+            UNION ALL SELECT id, key, true, batch, true FROM fresh;
             CREATE TABLE superseded AS
-            SELECT p.id, p.key, p.reject_reason IS NULL AS kept, p.added_in, f.by_id FROM (
-                SELECT *, {key_of(config)} AS key FROM published
-                WHERE reject_reason IS NULL OR starts_with(reject_reason, 'duplicate.')) p
-            JOIN (SELECT key, min(id) AS by_id FROM fresh GROUP BY key) f USING (key)
-            WHERE {"false" if config.supersede_by == "none" else "true"};
+            SELECT e.*, f.id AS by_id, f.batch AS by_batch FROM earlier e JOIN fresh f USING (key)
+            WHERE f.batch > e.batch AND {"false" if config.supersede_by == "none" else "true"}
+            QUALIFY row_number() OVER (PARTITION BY e.id ORDER BY f.batch, f.id) = 1;
+            INSERT INTO superseded
+            SELECT unread.id, NULL, false, NULL, true, read.id, NULL FROM cleaned unread JOIN cleaned read
+            ON unread.source_path = read.source_path AND unread.source_sha256 = read.source_sha256
+            AND unread.source_record IS NOT DISTINCT FROM read.source_record
+            WHERE unread.reject_stage = 'read' AND read.reject_stage IS DISTINCT FROM 'read';
             CREATE TABLE again AS
             SELECT * FROM published WHERE starts_with(coalesce(reject_reason, ''), 'duplicate.')
             AND duplicate_of IN (SELECT id FROM superseded) AND id NOT IN (SELECT id FROM superseded);
@@ -227,7 +236,7 @@ def match(
             AND content_hash IN (SELECT content_hash FROM fresh) GROUP BY content_hash;
             CREATE TABLE comers AS
             SELECT id, content_hash, batch, char_count, piece, row, 'cleaned' AS table_name FROM fresh
-            WHERE content_hash NOT IN (SELECT content_hash FROM near)
+            WHERE content_hash NOT IN (SELECT content_hash FROM near) AND id NOT IN (SELECT id FROM superseded)
             UNION ALL SELECT id, content_hash, {batch}, char_count, piece, row, table_name FROM again;
             """
         )
@@ -259,7 +268,7 @@ def match(
         )
         again = database.execute("SELECT count(*) FROM judged WHERE NOT is_new").fetchone()[0]
         tables = {
-            "superseded": "SELECT id, key, kept, added_in, by_id FROM superseded ORDER BY id, by_id",
+            "superseded": "SELECT id, is_fresh, by_id FROM superseded ORDER BY id",
             "again": "SELECT id FROM again ORDER BY id",
             "known": """
                 SELECT f.id, n.duplicate_of, n.similarity FROM fresh f JOIN near n USING (content_hash) ORDER BY id
@@ -270,8 +279,8 @@ def match(
                 JOIN judged j USING (content_hash) WHERE NOT j.is_new ORDER BY old
                 """,
             "heirs": """
-                SELECT f.id, first(s.id ORDER BY s.kept DESC, split_part(s.added_in, '-', 1)::BIGINT DESC, s.id)
-                AS supersedes FROM fresh f JOIN superseded s USING (key) GROUP BY f.id ORDER BY f.id
+                SELECT f.id, first(s.id ORDER BY s.kept DESC, s.batch DESC, s.id) AS supersedes
+                FROM fresh f JOIN superseded s ON s.key = f.key AND s.by_batch = f.batch GROUP BY f.id ORDER BY f.id
                 """,
         }
         for name, query in tables.items():
@@ -518,15 +527,16 @@ def settle(folder: Path, matched: Path, paired: Path, verified: Sequence[Path], 
         verdicts = database.sql(
             """
             SELECT coalesce(d.id, h.id) AS id, d.reason AS reject_reason, d.duplicate_of,
-                   d.similarity::FLOAT AS duplicate_similarity, h.supersedes
-            FROM (SELECT * FROM duplicates WHERE id NOT IN (SELECT id FROM again)) d
+                   d.similarity::FLOAT AS duplicate_similarity, h.supersedes, d.detail AS reject_detail
+            FROM (SELECT *, NULL AS detail FROM duplicates WHERE id NOT IN (SELECT id FROM again)
+                  UNION ALL SELECT id, 'superseded', NULL, NULL, 'by ' || by_id FROM superseded WHERE is_fresh) d
             FULL JOIN heirs h USING (id) ORDER BY id
             """
         ).to_arrow_table()
         changes = database.sql(
             """
             SELECT id, 'superseded' AS reject_reason, 'by ' || by_id AS reject_detail, NULL::VARCHAR AS duplicate_of,
-                   NULL::FLOAT AS duplicate_similarity FROM superseded
+                   NULL::FLOAT AS duplicate_similarity FROM superseded WHERE NOT is_fresh
             UNION ALL
             SELECT a.id, d.reason, NULL, d.duplicate_of, d.similarity::FLOAT
             FROM again a LEFT JOIN duplicates d USING (id)
@@ -547,6 +557,6 @@ _MATCHED = {
     "exact": ["id", "duplicate_of"],
     "known": ["id", "duplicate_of", "similarity"],
     "again": ["id"],
-    "superseded": ["id", "by_id"],
+    "superseded": ["id", "is_fresh", "by_id"],
     "heirs": ["id", "supersedes"],
 }

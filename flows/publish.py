@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.database import connect
+from flows.database import connect, ledger_of
 from flows.plan import InputFile
 from flows.steps import describe_file
 from flows.storage import create, read_json, read_table, sha256_of, write_json, write_table
@@ -26,7 +25,7 @@ from transforms.config import Config
 from transforms.errors import ConfigError, RefusedError
 from transforms.schema import TABLES
 from transforms.schema import VERSION as SCHEMA_VERSION
-from transforms.spans import LedgerEntry, Span, restore
+from transforms.spans import LedgerEntry, restore
 
 Manifest = dict[str, Any]
 
@@ -77,14 +76,28 @@ class Plan:
 
 
 def plan_version(
-    parent: Manifest | None, inputs: Sequence[InputFile], config: Config, code: str, limit: int | None
+    parent: Manifest | None,
+    inputs: Sequence[InputFile],
+    config: Config,
+    code: str,
+    limit: int | None,
+    rebuild: bool = False,
 ) -> Plan:
     """Name the next version after its content: inputs (as bytes, whatever their names), config, code and parent."""
     number = parent["number"] + 1 if parent else 1
     name = parent["version"] if parent else None
-    content = [sorted(file.sha256 for file in inputs), config.content_hash(), code, name, limit]
+    content = [sorted(file.sha256 for file in inputs), config.content_hash(), code, name, limit, rebuild]
     hash8 = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]
     return Plan(f"{number}-{hash8}", number, name)
+
+
+def unread_paths(curated: Path, manifest: Manifest) -> set[str]:
+    """Files of which a record, or all, could not be read."""
+    paths: set[str] = set()
+    for path in _files(curated, manifest, "rejected"):
+        rows = read_table(path, ["source_path", "reject_stage"])
+        paths.update(rows.filter(pc.equal(rows["reject_stage"], "read"))["source_path"].to_pylist())
+    return paths
 
 
 def sweep(curated: Path, target: str | None) -> None:
@@ -344,21 +357,6 @@ def _files(curated: Path, manifest: Manifest, table: str) -> list[Path]:
     return [curated / file["path"] for file in manifest["files"] if file["table"] == table]
 
 
-def ledger_of(files: Sequence[Path], ids: Sequence[str]) -> dict[str, list[LedgerEntry]]:
-    """The ledger of these documents, in order."""
-    entries: dict[str, list[LedgerEntry]] = {}
-    names = ", ".join(f's."{name}"' for name in ("doc_id", "clean_start", "text", *Span._fields))
-    with connect() as database:
-        database.register("wanted", pa.table({"doc_id": pa.array(ids, pa.string())}))
-        found = database.sql(
-            f"SELECT {names} FROM read_parquet(?) s SEMI JOIN wanted USING (doc_id) ORDER BY s.doc_id, s.seq",
-            params=[[str(file) for file in files]],
-        ).to_arrow_table()
-    for document, clean_start, text, *span in zip(*(column.to_pylist() for column in found.columns), strict=True):
-        entries.setdefault(document, []).append(LedgerEntry(Span(*span), clean_start, text))
-    return entries
-
-
 def find(curated: Path, document: str) -> tuple[str, dict[str, Any], list[LedgerEntry]]:
     """(table, row, ledger) of a document of the current version. Raises: ConfigError where there is none."""
     manifest = require(curated)
@@ -373,8 +371,8 @@ def find(curated: Path, document: str) -> tuple[str, dict[str, Any], list[Ledger
     raise ConfigError(f"no document {document!r} in {manifest['version']} of {curated}")
 
 
-def summarise(curated: Path, files: Sequence[dict[str, Any]], version: str) -> dict[str, Any]:
-    """What a version added, counted from its own files: rows first read in it."""
+def summarise(curated: Path, files: Sequence[dict[str, Any]], version: str | None) -> dict[str, Any]:
+    """What a version added, counted from its own files: rows first read in it; without `version`, all rows."""
     counts: dict[str, Counter[str]] = {"rejected_by_reason": Counter(), "languages": Counter()}
     removed: Counter[str] = Counter()
     removed_spans: Counter[str] = Counter()
@@ -389,7 +387,8 @@ def summarise(curated: Path, files: Sequence[dict[str, Any]], version: str) -> d
             continue
         names = ["added_in", "language", "char_count", "original_char_count"]
         table = read_table(path, names + (["reject_reason"] if file["table"] == "rejected" else []))
-        table = table.filter(pc.equal(table["added_in"], version))
+        if version is not None:
+            table = table.filter(pc.equal(table["added_in"], version))
         if file["table"] == "rejected":
             counts["rejected_by_reason"].update(table["reject_reason"].to_pylist())
         else:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows import duplicates
-from flows.database import UNREAD, Database, connect, key_of, published_view, quoted_path, view
+from flows.database import UNREAD, Database, connect, key_of, ledger_of, published_view, quoted_path, view
 from flows.duplicates import write_signatures
 from flows.readers import Part, Record, read_part
 from flows.storage import create_folder, read_json, read_table, sha256_of, write_json, write_table, write_work
@@ -33,6 +33,7 @@ from transforms.errors import RefusedError
 from transforms.identity import identify_documents
 from transforms.schema import TABLES, column_type
 from transforms.select import Verdict, publishable, select_documents
+from transforms.spans import restore
 
 # Libraries that touch text or numbers in the tables; another version may give other rows.
 TEXT_LIBRARIES = (
@@ -149,6 +150,26 @@ def documents_of(records: Sequence[Record]) -> pa.Table:
     stage = ["read" if reason else None for reason in columns["reject_reason"]]
     table = table.append_column("original_sha256", pa.array(sha, pa.string()))
     return table.append_column("reject_stage", pa.array(stage, pa.string()))
+
+
+# What a published row keeps when its document is made anew; all else is worked out again.
+_KEPT = ("id", "added_in", *Record._fields[:7], "original_sha256")
+_UNREADABLE = ("reject_reason", "reject_detail", "reject_stage", "raw_head")
+
+
+def restore_records(folder: Path, published: Path, table: str, spans: Sequence[Path], config: Config) -> Done:
+    """The records a published file was made of, repaired and indexed anew: `records.parquet`, with their ids."""
+    rows = read_table(published)
+    ids = rows["id"].to_pylist()
+    ledgers = ledger_of(spans, ids)
+    originals = [restore(text, ledgers.get(id, ())) for id, text in zip(ids, rows["text"].to_pylist(), strict=True)]
+    documents = rows.select(list(_KEPT)).append_column("original", pa.array(originals, column_type("original")))
+    unread = pa.repeat(False, len(rows)) if table == "documents" else pc.equal(rows["reject_stage"], "read")
+    for name in _UNREADABLE:
+        found = rows[name] if table == "rejected" else pa.nulls(len(rows), column_type(name))
+        documents = documents.append_column(name, pc.if_else(unread, found, pa.scalar(None, column_type(name))))
+    write_work(folder / "records.parquet", pipeline.prepare(documents, config))
+    return {"records": len(rows)}
 
 
 # ------------------------------------------------------------------------------------------------------------ identify
@@ -364,9 +385,10 @@ def clean_piece(
     documents = read_table(piece)
     ordinals = _ordinals(identified, number, len(documents))
     documents = documents.filter(pa.array([ordinal >= 0 for ordinal in ordinals]))
-    documents = identify_documents(documents, [ordinal for ordinal in ordinals if ordinal >= 0])
+    if "id" not in documents.column_names:  # a restored record has its id, and the version it came in
+        documents = identify_documents(documents, [ordinal for ordinal in ordinals if ordinal >= 0])
+        documents = documents.append_column("added_in", pa.repeat(pa.scalar(added_in), len(documents)))
     templates = _by_site(read_table(counted / "templates.parquet"), documents["site"].to_pylist())
-    documents = documents.append_column("added_in", pa.repeat(pa.scalar(added_in), len(documents)))
     documents = pipeline.clean(documents, templates, config)
     keys = write_signatures(folder, documents)
     documents = documents.drop_columns([*LINE_INDEX, "repaired", "removals", "bands", "shingles"])
@@ -387,13 +409,14 @@ def write_piece(folder: Path, cleaned: Path, compared: Path, version_folder: Pat
     selection = select_documents(documents, judged)
     return {
         "files": _write_tables(version_folder, number, selection._asdict()),
-        "documents": _per_path(selection.documents),
-        "rejected": _per_path(selection.rejected),
+        "documents": _per_path(selection.documents, version_folder.name),
+        "rejected": _per_path(selection.rejected, version_folder.name),
     }
 
 
-def _per_path(table: pa.Table) -> dict[str, int]:
-    return dict(sorted(Counter(table["source_path"].to_pylist()).items()))
+def _per_path(table: pa.Table, version: str) -> dict[str, int]:
+    new = table.filter(pc.equal(table["added_in"], version))
+    return dict(sorted(Counter(new["source_path"].to_pylist()).items()))
 
 
 def _write_tables(version_folder: Path, number: int, tables: dict[str, pa.Table]) -> list[dict[str, Any]]:

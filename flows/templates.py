@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from rich.text import Text
 
 from flows import publish
-from flows.database import connect, view
+from flows.database import connect, ledger_of, view
 from flows.storage import read_table
 from transforms.boilerplate.lines import key, line_hashes
 from transforms.config import from_mapping
@@ -126,6 +126,6 @@ def _originals(curated: Path, manifest: dict[str, Any], site: str) -> Iterator[s
         rows = read_table(curated / file["path"], ["id", "site", "text"])
         rows = rows.filter(pc.equal(rows["site"], site))
         ids = rows["id"].to_pylist()
-        ledger = publish.ledger_of(spans, ids) if ids else {}
+        ledger = ledger_of(spans, ids) if ids else {}
         for document, text in zip(ids, rows["text"].to_pylist(), strict=True):
             yield restore(text, ledger.get(document, ()))

@@ -330,7 +330,8 @@ class Days:
 
 PUBLISHED = pa.schema(
     [
-        *[(name, pa.string()) for name in ("id", "url", "source_id", "source_path", "source_record", "added_in")],
+        *[(name, pa.string()) for name in ("id", "url", "source_id", "source_path", "source_record")],
+        *[(name, pa.string()) for name in ("source_sha256", "added_in")],
         *[("content_hash", pa.string()), ("char_count", pa.int32()), ("text", pa.string())],
         *[(name, pa.string()) for name in ("reject_stage", "reject_reason", "duplicate_of")],
         ("duplicate_similarity", pa.float32()),
@@ -449,12 +450,12 @@ def test_a_damaged_or_foreign_index_is_refused(indexed, damage, kind):
     curated, manifest = indexed
     path = curated / "state" / f"dedup-{kind}-9-aa.parquet"
     damage(path, manifest)
-    with pytest.raises(RefusedError, match=rf"{path.name}.*tamis run RAW NEW_FOLDER"):
+    with pytest.raises(RefusedError, match=rf"{path.name}.*tamis run RAW CURATED --rebuild"):
         duplicates.index_of(curated, manifest)
 
 
 def test_a_version_without_an_index_is_refused(indexed):
-    with pytest.raises(RefusedError, match=r"no dedup index.*tamis run RAW NEW_FOLDER"):
+    with pytest.raises(RefusedError, match=r"no dedup index.*tamis run RAW CURATED --rebuild"):
         duplicates.index_of(indexed[0], {"version": "10-aa", "state": []})
 
 
@@ -495,5 +496,5 @@ def test_a_near_duplicate_whose_canonical_leaves_is_judged_again(tmp_path, run):
     damaged = sorted((curated / "state").glob("dedup-keys-*"))[-1]
     damaged.write_bytes(damaged.read_bytes()[:-1])
     (raw / "4.jsonl").write_text(json.dumps({"id": "e", "text": prose(77)}))
-    with pytest.raises(RefusedError, match=r"tamis run RAW NEW_FOLDER"):
+    with pytest.raises(RefusedError, match=r"tamis run RAW CURATED --rebuild"):
         run(raw, curated)

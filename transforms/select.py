@@ -19,6 +19,7 @@ class Verdict(NamedTuple):
     duplicate_of: str | None = None
     duplicate_similarity: float | None = None
     supersedes: str | None = None
+    reject_detail: str | None = None
 
 
 class Selection(NamedTuple):
@@ -34,13 +35,16 @@ def select_documents(documents: pa.Table, verdicts: Mapping[str, Verdict]) -> Se
     ids = documents["id"].to_pylist()
     reasons, stages = documents["reject_reason"].to_pylist(), documents["reject_stage"].to_pylist()
     judged = [verdicts.get(document, Verdict()) for document in ids]
+    details = documents["reject_detail"].to_pylist()
     for row, verdict in enumerate(judged):
-        if reasons[row] is None and verdict.reject_reason is not None:
-            reasons[row], stages[row] = verdict.reject_reason, "dedup"
+        # A record that could not be read, and now can, is superseded too.
+        if verdict.reject_reason is not None and (reasons[row] is None or verdict.reject_reason == "superseded"):
+            reasons[row], stages[row], details[row] = verdict.reject_reason, "dedup", verdict.reject_detail
     documents = with_columns(
         documents,
         reject_reason=reasons,
         reject_stage=stages,
+        reject_detail=details,
         duplicate_of=[verdict.duplicate_of for verdict in judged],
         duplicate_similarity=[verdict.duplicate_similarity for verdict in judged],
         supersedes=[verdict.supersedes for verdict in judged],

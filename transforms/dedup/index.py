@@ -37,7 +37,7 @@ MAKING = json.dumps(
     }
 )
 _KEY = b"tamis.dedup"
-REBUILD = "restore the file from a backup, or make the dataset anew: `tamis run RAW NEW_FOLDER`"
+REBUILD = "restore the file from a backup, or make the version anew: `tamis run RAW CURATED --rebuild`"
 
 
 def marked(schema: pa.Schema) -> pa.Schema:
