@@ -28,16 +28,18 @@ from transforms.spans import apply
 DEVSET = Path(os.environ["TAMIS_DEVSET"])
 LIMITS = Limits(document_chars=10**9)
 LEGACY = {
-    **{code: ["cp1252"] for code in ("de", "fr", "es", "pt", "sv", "fi")},
-    **{code: ["cp1250", "iso8859-2"] for code in ("pl", "cs")},
-    **{code: ["cp1251"] for code in ("uk", "bg")},
-    "hu": ["cp1250"],
+    **{code: ["cp1252"] for code in ("ca", "da", "de", "en", "es", "fi", "fr", "it", "nb", "nl", "pt", "sv")},
+    **{code: ["cp1250", "iso8859-2"] for code in ("cs", "hr", "pl", "ro", "sk")},
+    **{code: ["cp1251"] for code in ("be", "bg", "mk", "uk")},
+    **{code: ["cp1250"] for code in ("hu", "sl")},
+    **{code: ["cp1257"] for code in ("et", "lt", "lv")},
+    "sr": ["cp1251", "cp1250"],
     "ru": ["cp1251", "koi8-r"],
     "el": ["cp1253"],
     "tr": ["cp1254"],
     "he": ["cp1255"],
     "ar": ["cp1256"],
-    "lt": ["cp1257"],
+    "fa": ["cp1256"],
     "zh": ["gb18030", "big5"],
     "ja": ["cp932", "euc_jp"],
     "ko": ["cp949"],
@@ -136,7 +138,7 @@ def bytes_of_legacy_charsets() -> dict[str, dict[str, int]]:
                 except UnicodeError:
                     continue
                 seen[kind, row["lang"], charset] += 1
-                if raw.isascii() or seen[kind, row["lang"], charset] > 8:
+                if raw.isascii() or seen[kind, row["lang"], charset] > 40:
                     continue
                 expected = raw.decode(charset)
                 for name, declared in (("ours, declared", charset), ("ours, detected", None)):

@@ -16,7 +16,7 @@ from transforms.config import Config, Limits
 from transforms.encoding import FTFY, decode, repair_encoding, repair_text
 from transforms.errors import RecordError
 from transforms.schema import REJECT_REASONS, SPAN_REASONS, column_type
-from transforms.spans import Span, apply, ledger, restore
+from transforms.spans import Span, apply, compose, from_arrow, ledger, restore
 
 LIMITS = Limits()
 
@@ -269,7 +269,7 @@ def test_the_stage_rejects_past_a_limit_and_goes_on() -> None:
             "original": pa.array(originals),
             **{
                 name: pa.array(nothing, column_type(name))
-                for name in ("reject_reason", "reject_stage", "reject_detail")
+                for name in ("reject_reason", "reject_stage", "reject_detail", "charset")
             },
         }
     )
@@ -278,6 +278,33 @@ def test_the_stage_rejects_past_a_limit_and_goes_on() -> None:
     assert repaired["reject_reason"].to_pylist() == [None, "limit.entity_depth", None]
     assert repaired["reject_stage"].to_pylist() == [None, "repair", None]
     assert [len(spans) for spans in repaired["spans"].to_pylist()] == [1, 0, 0]
+
+
+def test_another_charset_is_in_the_ledger_and_changes_nothing() -> None:
+    originals = ["schön", "\ufeffschÃ¶n", "", "gut"]
+    table = pa.table(
+        {
+            "original": pa.array(originals),
+            "charset": pa.array(["cp1252", "utf-16-le", "koi8-r", None]),
+            **{name: pa.nulls(4, column_type(name)) for name in ("reject_reason", "reject_stage", "reject_detail")},
+        }
+    )
+    repaired = repair_encoding(table, Config())
+    assert repaired["text"].to_pylist() == ["schön", "schön", "", "gut"]
+    spans = from_arrow(repaired["spans"])
+    assert [[span.rule for span in row] for row in spans] == [
+        ["decode.cp1252"],
+        ["decode.utf-16-le", "ftfy.remove_control_chars", "ftfy.fix_encoding"],
+        ["decode.koi8-r"],
+        [],
+    ]
+    for original, row, text in zip(originals, spans, repaired["text"].to_pylist(), strict=True):
+        assert all((s.start, s.end, s.replacement) == (0, 0, "") for s in row if s.transform == "decode")
+        assert restore(text, ledger(original, row)) == original
+        everything = [Span(0, len(text), "", "boilerplate.template", "template", "strip_boilerplate")]
+        composed = compose(row, everything)
+        assert restore(apply(original, composed), ledger(original, composed)) == original
+        assert [s.rule for s in composed if s.transform == "decode"] == [s.rule for s in row[:1]]
 
 
 def test_changes_of_several_fixes_become_one() -> None:
@@ -356,6 +383,22 @@ def _decoded(raw: bytes, declared: str | None) -> str:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x01\x00\xff\xfe", None, None),
         (b"\xff\xff\xff\xff", None, None),
         (b"caf\xe9 cr\xe8me \x00\x01\x02", None, None),
+        # UTF-8 that was damaged isn't another charset, whatever is declared
+        ("Die Brücke über den Flu\xff".encode("latin-1").replace("ü".encode("latin-1"), "ü".encode()), None, None),
+        ("Es schneite auf der Höhe, und über Nacht fror es.".encode()[:-27] + b"\xc3 weiter", "iso-8859-1", None),
+        # one letter tells nothing: `odrešivati` in cp1257 reads as well
+        ("To se može testirati i određivati prema kategoriji.".encode("cp1250"), None, None),
+        (
+            "To se može testirati i određivati prema kategoriji.".encode("cp1250"),
+            "windows-1250",
+            ("To se može testirati i određivati prema kategoriji.", "cp1250"),
+        ),
+        # quotes tell nothing of the letters
+        (
+            "The mayor said, “We shall see,” and left the hall – at last.".encode("cp1252"),
+            None,
+            ("The mayor said, “We shall see,” and left the hall – at last.", "cp1252"),
+        ),
     ],
 )
 def test_bytes(raw: bytes, declared: str | None, expected: tuple[str, str] | None) -> None:

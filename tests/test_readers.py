@@ -208,6 +208,16 @@ def test_text_file_in_another_encoding_is_decoded(raw: Path, content: bytes, tex
     assert (record.reject_reason, record.original, record.source_sha256) == (None, text, sha256(content))
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zst"])
+def test_a_decoded_record_names_its_charset(raw: Path, name: str) -> None:
+    content = LEGACY.encode("cp1252")
+    stored = gz(content) if name.endswith("gz") else zst(content) if name.endswith("zst") else content
+    [record] = read(raw, name, stored)
+    assert (record.charset, record.original) == ("cp1252", LEGACY)
+    [record] = read(raw, name, b"plain")
+    assert record.charset is None
+
+
 def test_text_file_over_the_limit(raw: Path) -> None:
     config = Config(limits=Limits(record_bytes=1_000_000))
     content = b"x" * 1_000_001
@@ -232,6 +242,65 @@ def test_damaged_compressed_text(raw: Path, extension: str, compress: Callable[[
 
 
 # ------------------------------------------------------------------------------------------------ JSON Lines
+
+
+def line_of(encoded: str, text: str, **more: Any) -> bytes:
+    return json.dumps({"id": "7", **more, "text": text}, ensure_ascii=False).encode(encoded) + b"\n"
+
+
+JAPANESE = "表示する能力が十分にあるので、予算と貼り紙の十項目を構わず申し込む。" * 3  # 表 能 十 予 貼 構 申: 0x5C
+POLISH = "Pociąg spóźnił się dziś rano, ponieważ w górach przez całą noc padał gęsty śnieg i było ślisko."
+
+
+@pytest.mark.parametrize(
+    ("charset", "text", "declared", "name"),
+    [
+        ("cp1252", LEGACY, None, "cp1252"),
+        ("cp1252", f'Erstens:\n\n\tZweitens "so" \\ {LEGACY}', None, "cp1252"),
+        ("cp1250", POLISH, None, "cp1250"),
+        ("cp1252", "Größe", "ISO-8859-1", "cp1252"),
+        ("cp932", JAPANESE, None, "cp932"),
+        ("cp932", JAPANESE, "Shift_JIS", "cp932"),
+        ("cp932", "能力\n表", "shift_jis", "cp932"),
+        ("gb18030", "誠實\\的乗客" * 9, "gbk", "gb18030"),
+        ("cp932", JAPANESE + "表", "koi8-r", "cp932"),  # declared in error: no JSON any more
+        ("cp1252", LEGACY, "utf-8", "cp1252"),
+        ("cp1252", LEGACY, "no such", "cp1252"),
+        ("utf-8", LEGACY, "shift_jis", None),
+    ],
+)
+def test_line_in_another_charset(raw: Path, charset: str, text: str, declared: str | None, name: str | None) -> None:
+    line = line_of(charset, text, charset=declared)
+    content = b'{"text":"a"}\n' + line + '{"text":"ä"}\n'.encode()
+    for path, stored in (("a.jsonl", content), ("a.jsonl.gz", gz(content)), ("a.jsonl.zst", zst(content))):
+        records = read(raw, path, stored)
+        assert outcomes(records) == [("1", "a"), ("2", text), ("3", "ä")]
+        assert [record.charset for record in records] == [None, name, None]
+        assert (records[1].source_id, records[1].source_sha256) == ("7", sha256(line.rstrip(b"\n")))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        line_of("cp1252", "Größe"),  # too little to tell
+        line_of("cp1252", LEGACY)[:-3],  # no JSON
+        line_of("cp1252", LEGACY).replace(b'"text"', b'"body"'),
+        json.dumps({"text": LEGACY}, ensure_ascii=False).encode("utf-16"),
+        json.dumps({"text": LEGACY}, ensure_ascii=False).encode().replace("ü".encode(), b"\xc3", 1),  # damaged UTF-8
+        line_of("utf-8", LEGACY, charset="iso-8859-1").replace("ü".encode(), b"\xc3", 1),
+    ],
+)
+def test_line_that_no_charset_makes_sense_of(raw: Path, line: bytes) -> None:
+    line = line.replace(b"\n", b"")
+    [record] = read(raw, "a.jsonl", line)
+    assert outcome(record) == ("1", "read.invalid_utf8")
+    assert record.raw_head == line[:1024]
+
+
+def test_the_charset_is_read_from_the_mapped_field(raw: Path) -> None:
+    config = Config(fields=Fields(charset="enc.of+it"))
+    line = line_of("koi8-r", "Поезд", **{"charset": "cp1251", "enc.of+it": "koi8-r"})
+    assert outcomes(read(raw, "a.jsonl", line, config)) == [("1", "Поезд")]
 
 
 def test_good_line(raw: Path) -> None:
@@ -823,9 +892,20 @@ def test_rows_that_are_not_utf8(raw: Path) -> None:
     assert (bad.source_id, bad.reject_reason, bad.reject_detail) == (
         "2",
         "read.invalid_utf8",
-        "row 1, byte 1: 0xff",
+        "row 1, byte 1: 0xff; no encoding makes text of it",
     )
     assert (odd.source_id, odd.original) == ("fe", "c")
+
+
+def test_rows_in_another_charset(raw: Path) -> None:
+    texts = strings(LEGACY.encode("cp1252"), "größer".encode("cp1252"), "größer".encode("cp1252"), b"a")
+    detected, declared, unknown, plain = read_rows(
+        raw, parquet({"text": texts, "charset": ["", "latin1", None, "koi8-r"]})
+    )
+    assert (detected.original, detected.charset) == (LEGACY, "cp1252")
+    assert (declared.original, declared.charset) == ("größer", "cp1252")
+    assert unknown.reject_reason == "read.invalid_utf8"
+    assert (plain.original, plain.charset) == ("a", None)
 
 
 def test_row_over_the_limit(raw: Path) -> None:

@@ -21,8 +21,7 @@ def sample(tmp_path_factory, prefect_api):
 
 def test_all_records_are_there(sample):
     summary, curated = sample
-    assert summary["records"] == 95
-    assert summary["documents"] + summary["rejected"] == 95
+    assert (summary["records"], summary["documents"], summary["rejected"]) == (96, 78, 18)
     publish.verify(curated)
 
 
@@ -65,6 +64,14 @@ def test_mojibake_is_repaired(sample):
     _, curated = sample
     broken = [row["source_path"] for row in rows(curated) if any(s in row["text"] for s in ("Ã¼", "â€œ", "ã\x81"))]
     assert broken == []
+
+
+def test_a_line_in_another_charset_is_decoded_and_says_so(sample):
+    _, curated = sample
+    [span] = [row for row in rows(curated, "removed_spans") if row["transform"] == "decode"]
+    assert (span["rule"], span["start"], span["end"], span["replacement"]) == ("decode.cp1252", 0, 0, "")
+    [document] = [row for row in rows(curated) if row["id"] == span["doc_id"]]
+    assert "Ángeles Peñalver" in document["text"]
 
 
 def test_metadata_is_filled(sample):

@@ -28,6 +28,8 @@ class Fields:
     url: str = "url"
     text: str = "text"
     fetched_at: str = "fetched_at"
+    # What a record that isn't UTF-8 says it is in: tried first. That of one which is UTF-8 is passed over.
+    charset: str = "charset"
 
 
 @dataclass(frozen=True, slots=True)

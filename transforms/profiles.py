@@ -94,7 +94,7 @@ def rank(text: str, max_chars: int = MAX_CHARS) -> list[Ranked]:
 def fluency(text: str) -> float:
     """Log-likelihood per n-gram under the best profile, case folded; an n-gram that no profile knows counts -12."""
     profiles = _profiles()
-    keys = _ngrams(sample(text, 3 * MAX_CHARS).lower(), profiles)
+    keys = _ngrams(text.lower(), profiles)
     if not len(keys):
         return -12.0
     at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)

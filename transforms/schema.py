@@ -183,7 +183,8 @@ REJECT_REASONS = (
     "superseded",
 )
 
-# What stages hand on within a shard, besides columns of REJECTED: the original, the changes to it so far,
+# What stages hand on within a shard, besides columns of REJECTED: the original, what it was decoded from (null where
+# that is UTF-8), the changes to it so far,
 # the line index (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates,
 # the shingles (dedup/minhash.py) and the band keys (dedup/bands.py).
 SPANS = pa.list_(
@@ -198,6 +199,7 @@ SPANS = pa.list_(
 )
 _IN_WORK = {
     "original": _string,
+    "charset": _string,
     "spans": SPANS,
     "repaired": _string,
     "removals": SPANS,

@@ -57,6 +57,7 @@ class Record(NamedTuple):
     reject_reason: str | None
     reject_detail: str | None
     raw_head: bytes | None  # first 1,024 raw bytes of a rejected record; None where nothing was opened
+    charset: str | None = None  # what the bytes were decoded from, by Python's name; None where UTF-8
 
 
 def format_of(path: str) -> tuple[str, str]:

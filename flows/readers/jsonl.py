@@ -5,6 +5,9 @@ decides and numbers stay as written: lone surrogates become U+FFFD, integers may
 raw control characters may stand in strings. `source_sha256` is that of the line without its line end, and
 without the BOM that may begin the file. Blank lines are counted, and are not records.
 
+A line that isn't UTF-8 is decoded as a whole, for itself: what it is in depends on no other line, nor on where the
+file was cut.
+
 `str.splitlines` would end lines at \\x0b \\x0c \\x1c-\\x1e \\x85 U+2028 U+2029 too: 9 pieces for 1.
 """
 
@@ -21,6 +24,7 @@ import orjson
 from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, read_time, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
 from transforms.config import Config, Fields
+from transforms.encoding import decode
 from transforms.errors import RecordError
 
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -28,7 +32,7 @@ UTF8_BOM = b"\xef\xbb\xbf"
 MAX_DEPTH = 250
 # A surrogate pair, a lone surrogate, or any other escape, from the left: `\\ud800` is a backslash and text.
 ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)")
-STRUCTURE = re.compile(rb'\\.|["\[\]{}]')
+STRUCTURE = re.compile(r'\\.|["\[\]{}]')
 # Numbers stay as written: orjson makes floats of integers beyond 64 bits.
 EXACT = json.JSONDecoder(
     strict=False, parse_int=orjson.Fragment, parse_float=orjson.Fragment, parse_constant=orjson.Fragment
@@ -88,12 +92,11 @@ def _careful(line: bytes, number: int, part: Part, names: Fields) -> Record:
     source_id = url = fetched_at = None
     try:
         try:
-            text = line.decode()
-        except UnicodeDecodeError as error:
+            text, charset = _decode(line, names)
+        except RecordError as error:
             source_id, url = _identity_of_damaged(line, names)
-            at = error.start
-            raise RecordError("read.invalid_utf8", f"{where}, byte {at}: 0x{line[at]:02x}") from None
-        fields = _parse(line, text, where)
+            raise RecordError(error.reason, f"{where}, {error.detail}") from None
+        fields = _parse(text, where)
         if type(fields) is not dict:
             found = _type_name(fields)
             raise RecordError("read.wrong_type", f"{where}: the record is {found}, expected an object")
@@ -117,13 +120,37 @@ def _careful(line: bytes, number: int, part: Part, names: Fields) -> Record:
             fetched_at=fetched_at,
         )
     sha256 = hashlib.sha256(line).hexdigest()
-    return Record(part.path, part.format, str(number), sha256, source_id, url, fetched_at, original, None, None, None)
+    record = Record(part.path, part.format, str(number), sha256, source_id, url, fetched_at, original, None, None, None)
+    return record if charset == "utf-8" else record._replace(charset=charset)
 
 
-def _parse(line: bytes, text: str, where: str) -> Any:
+def _decode(line: bytes, names: Fields) -> tuple[str, str]:
+    """The line's text and what it was in. Raises: RecordError.
+
+    A decoding is right only if it is JSON: in Shift_JIS, GBK and Big5 a backslash may be half of a character.
+    """
+    key = re.escape(orjson.dumps(names.charset))
+    said = re.search(key + rb'\s*:\s*"([!-~]{1,40}?)"', line)
+
+    def prose(text: str) -> str | None:
+        try:
+            fields = _parse(text, "")
+        except RecordError:
+            return None
+        if type(fields) is not dict or type(fields.get(names.text)) is not str:
+            return None
+        others = (fields.get(name) for name in (names.id, names.url))
+        return "\n".join(
+            (fields[names.text], *(other for other in others if type(other) is str and not other.isascii()))
+        )
+
+    return decode(line, said[1].decode() if said else None, prose)
+
+
+def _parse(text: str, where: str) -> Any:
     """The line's value by the standard library, numbers as `orjson.Fragment`. Raises: RecordError."""
     too_deep = RecordError("read.invalid_json", f"{where}: nested deeper than {MAX_DEPTH}")
-    if _is_too_deep(line):
+    if _is_too_deep(text):
         raise too_deep
     try:
         return EXACT.decode(ESCAPE.sub(_mend, text))
@@ -137,18 +164,18 @@ def _mend(escape: re.Match[str]) -> str:
     return r"\ufffd" if escape[1] else escape[0]
 
 
-def _is_too_deep(line: bytes) -> bool:
-    if line.count(b"[") + line.count(b"{") <= MAX_DEPTH:
+def _is_too_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
         return False
     depth = 0
     in_string = False
-    for found in STRUCTURE.finditer(line):
+    for found in STRUCTURE.finditer(text):
         token = found[0]
-        if token == b'"':
+        if token == '"':
             in_string = not in_string
-        elif in_string or token[0] == 0x5C:
+        elif in_string or token[0] == "\\":
             continue
-        elif token in b"[{":
+        elif token in "[{":
             depth += 1
             if depth > MAX_DEPTH:
                 return True
@@ -160,7 +187,7 @@ def _is_too_deep(line: bytes) -> bool:
 def _identity_of_damaged(line: bytes, names: Fields) -> tuple[str | None, str | None]:
     """Id and URL of a line that isn't UTF-8, where it is JSON otherwise and they are whole."""
     try:
-        fields = _parse(line, line.decode(errors="replace"), "")
+        fields = _parse(line.decode(errors="replace"), "")
     except RecordError:
         return None, None
     if type(fields) is not dict:

@@ -2,7 +2,7 @@
 
 Without verification 677 of 1,500 flipped bits went unseen. A row group that can't be read on is one record,
 and the next one is read. `source_sha256` is that of the row's canonical JSON, `[id,url,text,fetched_at]`; of
-a record that stands for a file, that of the file.
+a record that stands for a file, that of the file. A text that isn't UTF-8 is decoded for itself.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from flows.readers import EPOCH, Part, Record, quoted, read_time, rejected, rejected_file
 from transforms.config import Config
+from transforms.encoding import decode
 from transforms.errors import RecordError
 
 # What pyarrow raises on damaged files: of 10 cuts and 1,500 flipped bits, nothing else.
@@ -43,7 +44,8 @@ def read_parquet(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]
         return
     if not metadata.num_rows and part.start == 0:
         yield rejected_file(file, part, "read.empty_file", f"{part.path}: no rows")
-    mapped = (config.fields.id, config.fields.url, config.fields.text, config.fields.fetched_at)
+    fields = config.fields
+    mapped = (fields.id, fields.url, fields.text, fields.fetched_at, fields.charset)
     columns = [name for name in dict.fromkeys(mapped) if names.count(name) == 1]
     row = part.first_record
     for index in range(part.start, part.end or metadata.num_row_groups):
@@ -85,23 +87,31 @@ def _records(batch: pa.RecordBatch, first: int, part: Part, config: Config) -> I
     texts = values(fields.text)
     ids = [_id_text(value) for value in values(fields.id)]
     urls = [value if isinstance(value, str) and value else None for value in values(fields.url)]
+    charsets = values(fields.charset)
     times = _times(batch.column(fields.fetched_at)) if fields.fetched_at in batch.schema.names else nothing
-    for row, (text, source_id, url, time) in enumerate(zip(texts, ids, urls, times, strict=True), first):
+    rows = zip(texts, ids, urls, times, charsets, strict=True)
+    for row, (text, source_id, url, time, said) in enumerate(rows, first):
         readable = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
         raw = orjson.dumps([source_id, url, readable, time])
         sha256 = hashlib.sha256(raw).hexdigest()
         reason = detail = ""
+        charset = None
         if text is None:
             reason, detail = "read.no_text", f"row {row}: '{quoted(fields.text)}' is null"
         elif isinstance(text, bytes):
-            reason, detail = "read.invalid_utf8", f"row {row}, {_first_bad_byte(text)}"
+            try:
+                text, charset = decode(text, said if isinstance(said, str) else None)
+            except RecordError as error:
+                reason, detail = error.reason, f"row {row}, {error.detail}"
         elif len(raw) > limit and (size := len(text.encode())) > limit:
             reason, detail = "limit.record_bytes", f"row {row}: {size:,} bytes, expected at most {limit:,}"
         if reason:
             record = rejected(part, reason, detail, record=str(row), raw=raw, sha256=sha256)
             yield record._replace(source_id=source_id, url=url, fetched_at=time)
         else:
-            yield Record(part.path, part.format, str(row), sha256, source_id, url, time, text, None, None, None)
+            yield Record(
+                part.path, part.format, str(row), sha256, source_id, url, time, text, None, None, None, charset
+            )
 
 
 def _values(column: "pa.Array[Any]") -> list[Any]:
@@ -119,14 +129,6 @@ def _value(scalar: "pa.Scalar[Any]") -> Any:
         return scalar.as_py()
     except (ValueError, OverflowError):
         return scalar.as_buffer().to_pybytes() if isinstance(scalar, pa.StringScalar) else None
-
-
-def _first_bad_byte(raw: bytes) -> str:
-    try:
-        raw.decode()
-    except UnicodeDecodeError as error:
-        return f"byte {error.start}: 0x{raw[error.start]:02x}"
-    return ""
 
 
 def _id_text(value: Any) -> str | None:

@@ -46,7 +46,8 @@ def read_text(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
 
 def _record(raw: bytes, sha256: str, part: Part) -> Record:
     try:
-        original, _ = decode(raw)
+        original, charset = decode(raw)
     except RecordError as error:
         return rejected(part, error.reason, error.detail, raw=raw, sha256=sha256)
-    return Record(part.path, part.format, None, sha256, None, None, None, original, None, None, None)
+    record = Record(part.path, part.format, None, sha256, None, None, None, original, None, None, None)
+    return record if charset == "utf-8" else record._replace(charset=charset)
