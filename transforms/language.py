@@ -28,16 +28,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
-from py3langid.langid import MODEL_FILE, LanguageIdentifier, visit_counts
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from transforms import profiles
 from transforms.config import Config, Language
 from transforms.errors import ConfigError
 from transforms.schema import with_columns
-from transforms.scripts import Letters, count_letters, han_variant, is_cantonese, script_of
+from transforms.scripts import Letters, count_letters, count_letters_of, han_variant, is_cantonese, script_of
 
 try:
     import pycld2
@@ -51,8 +52,11 @@ _LONG_CHARS = 200
 _SURE_PERCENT, _MOST_PERCENT = 90, 75
 # Votes. pycld2 breaks ties, being right 79 times of 100 where it and py3langid differ.
 _WEIGHTS = {"pycld2": 1.01, "py3langid": 1.0, "langdetect": 0.9}
-# What py3langid reads of a text; its automaton runs in Python.
-_PY3LANGID_CHARS = 2000
+# What a vote looks at, and of that py3langid and langdetect: pieces from all over the text. Sentences are shorter, and
+# longer texts are as right with it.
+_VOTED_CHARS, _PY3LANGID_CHARS, _LANGDETECT_CHARS = 2000, 1000, 600
+# The longest feature of py3langid's model, and what makes integers of its logarithms (-15 and more) and weights.
+_FEATURE_BYTES, _LOG_SCALE = 6, 2048
 # A second language from this share of pycld2's bytes on makes the paragraphs worth reading one by one.
 _SECOND_PERCENT = 5
 # From this share of the letters on a second language makes a text mixed.
@@ -235,7 +239,7 @@ def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> 
     if cld2 and sure and cld2.language in _WELL_KNOWN and letters.symbols * 3 < letters.weight:
         return _Answer(cld2.language, _logistic(_ALONE, _alone_evidence(cld2, letters)), _names("pycld2"))
     names = _names(*(("pycld2",) if cld2 else ()), "py3langid", "langdetect")
-    plain = _lowered(_URL.sub(" ", text))
+    plain = _lowered(_URL.sub(" ", profiles.sample(text, _VOTED_CHARS)))
     letters = count_letters(plain)
     if letters.weight < config.min_letters or len(_CODE.findall(plain)) * _CODE_RATIO > letters.weight:
         return _Answer("und", 0.0, names)
@@ -263,8 +267,7 @@ def _elected(ballot: _Ballot, sure: bool) -> str:
 
 def _vote(text: str, cld2: _Cld2 | None) -> _Ballot:
     known, known_score = _ask_py3langid(profiles.sample(text, _PY3LANGID_CHARS))
-    ranked = profiles.rank(text)
-    best, best_score, likelihood = ranked[0] if ranked else ("und", 0.0, -10.0)
+    best, best_score, likelihood = profiles.best(text, _LANGDETECT_CHARS) or ("und", 0.0, -10.0)
     best = _bcp47(best).split("-")[0]
     if best == "ko" and not _HANGUL.search(text):  # langdetect#51: Chinese is taken for Korean
         best = "und"
@@ -337,30 +340,61 @@ def _ask_cld2(text: str) -> _Cld2 | None:
     return _Cld2(_bcp47(code).split("-")[0], reliable, percent, normal, second if other != "un" else 0)
 
 
+class _Py3langid(NamedTuple):
+    """py3langid's model as arrays: an automaton over bytes, and a naive Bayes model over the features it finds."""
+
+    next_state: npt.NDArray[np.uint32]  # at row + byte
+    row: npt.NDArray[np.int64]  # of a state
+    feature: npt.NDArray[np.int64]  # of a state, or -1
+    logs: npt.NDArray[np.int16]  # [feature, class]
+    prior: npt.NDArray[np.float64]
+    codes: list[str]
+    code: npt.NDArray[np.intp]  # of a class, as a place in `codes`
+
+
 @cache
-def _py3langid() -> tuple[LanguageIdentifier, list[str]]:
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    return identifier, [_bcp47(code) for code in identifier.nb_classes]
+def _py3langid() -> _Py3langid:
+    model = LanguageIdentifier.from_model_file(MODEL_FILE)
+    names = [_bcp47(code) for code in model.nb_classes]
+    codes = sorted(set(names))
+    return _Py3langid(
+        np.frombuffer(model.tk_nextmove, np.uint32),
+        np.array(model._rowbase, np.int64),
+        np.array(model.tk_output, np.int64),
+        np.rint(model.nb_ptc.astype(np.float32) * _LOG_SCALE).astype(np.int16),
+        model.nb_pc.astype(np.float64),
+        codes,
+        np.array([codes.index(name) for name in names], np.intp),
+    )
+
+
+def _features(text: bytes, model: _Py3langid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The features of a text and how often each stands there: `py3langid.langid.visit_counts`, all bytes at once.
+
+    The automaton's state is the longest feature's beginning that the last bytes are, so the last six decide it.
+    """
+    read = np.frombuffer(text, np.uint8)
+    states = np.zeros(len(read), np.int64)
+    for back in range(min(_FEATURE_BYTES, len(read)) - 1, -1, -1):
+        states[back:] = model.next_state[model.row[states[back:]] + read[: len(read) - back]]
+    features = model.feature[states]
+    return np.unique(features[features >= 0], return_counts=True)
 
 
 def _ask_py3langid(text: str) -> tuple[str, float]:
-    """Code and probability: `LanguageIdentifier.classify`, summed in a fixed order and not as a BLAS likes."""
+    """Code and probability: `LanguageIdentifier.classify`, but its sums are exact, in no order and by no BLAS."""
     with _lock:
-        identifier, codes = _py3langid()
+        model = _py3langid()
     encoded = unicodedata.normalize("NFC", text).encode("utf-8", "replace")
-    visits = visit_counts(identifier.tk_nextmove, identifier._rowbase, identifier.tk_output, encoded)
-    if not visits:
+    features, counts = _features(encoded, model)
+    if not len(features):
         return "und", 0.0
-    features = sorted(visits)
-    counts = np.log1p(np.array([visits[feature] for feature in features], np.float64))
-    scores = (counts[:, None] * identifier.nb_ptc[features]).sum(axis=0) + identifier.nb_pc
+    weights = np.rint(np.log1p(counts) * _LOG_SCALE).astype(np.int64)
+    scores = np.einsum("i,ij->j", weights, model.logs[features]) / _LOG_SCALE**2 + model.prior
     tempered = np.exp((scores - scores.max()) / math.sqrt(len(encoded)))
-    tempered /= tempered.sum()
-    by_code: dict[str, float] = defaultdict(float)
-    for code, share in zip(codes, tempered.tolist(), strict=True):
-        by_code[code] += share
-    best = max(by_code, key=by_code.__getitem__)
-    return best, by_code[best]
+    by_code = np.bincount(model.code, tempered)
+    best = int(np.argmax(by_code))
+    return model.codes[best], float(by_code[best] / by_code.sum())
 
 
 @cache
@@ -387,8 +421,7 @@ def _langdetect(text: str, letters: Letters, config: Language, cld2: _Cld2 | Non
 
 def _langdetect_exact(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
     """langdetect's profiles over every n-gram of the 10,000 characters that langdetect reads."""
-    ranked = profiles.rank(_lowered(text), max_chars=10_000)
-    code, score = (ranked[0].language, ranked[0].probability) if ranked else ("und", 0.0)
+    code, score, _ = profiles.best(_lowered(text), max_chars=10_000) or ("und", 0.0, -10.0)
     return _Answer(_bcp47(code).split("-")[0], score, f"langdetect-exact {version('langdetect')}")
 
 
@@ -442,8 +475,7 @@ def _names(*packages: str) -> str:
 
 def _lowered(text: str) -> str:
     """Text in capitals in small letters: langdetect skips words in capitals, and knows 23 % of such texts."""
-    cased = [char for char in text[:_PY3LANGID_CHARS] if char.isupper() or char.islower()]
-    return text.lower() if sum(map(str.isupper, cased)) * 2 > len(cased) else text
+    return text.lower() if profiles.is_capitals(text[:_VOTED_CHARS]) else text
 
 
 def _bcp47(code: str) -> str:
@@ -466,25 +498,27 @@ def _shares(text: str, answer: _Answer, cld2: _Cld2 | None) -> tuple[tuple[str, 
         return ((language, 1.0),)
     parts = [part for part in text.split("\n") if part.strip()]
     if len(parts) == 1:
-        parts = _SENTENCE_END.split(text)
+        parts = [part for part in _SENTENCE_END.split(text) if part]
     shares: Counter[str] = Counter()
-    for part in parts:
-        letters = count_letters(part)
-        shares[_part_language(part, letters, language) or language] += letters.total
+    for part, letters, weight in zip(parts, *count_letters_of(parts), strict=True):
+        shares[(weight >= _PARAGRAPH_LETTERS and _part_language(part, language)) or language] += letters
     total = max(1, shares.total())
     return tuple(
         (code, round(weight / total, 3)) for code, weight in sorted(shares.items(), key=lambda s: (-s[1], s[0]))
     )
 
 
-def _part_language(part: str, letters: Letters, language: str) -> str | None:
-    if letters.weight < _PARAGRAPH_LETTERS:
-        return None
+def _part_language(part: str, language: str) -> str | None:
+    """The language of a paragraph if it is another: all detectors must say so, the cheaper ones are asked first."""
     part = part[:_PARAGRAPH_CHARS]
     cld2 = _ask_cld2(part)
     if cld2 and (cld2.language == language or _related(cld2.language, language)):
         return None
-    answer = _auto(part, letters, Language(), cld2)
+    if not cld2 or not cld2.sure:
+        known, _ = _ask_py3langid(_lowered(part))
+        if known in (language, "und") or _related(known, language):
+            return None
+    answer = _auto(part, count_letters(part), Language(), cld2)
     if answer.score < _PARAGRAPH_SCORE or _related(answer.language, language):
         return None
     return answer.language

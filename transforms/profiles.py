@@ -5,10 +5,9 @@ times (Nakatani 2010). The sum of logarithms over all n-grams is what those draw
 98.3 % of sentences), 4-14× faster, and no seed. Logarithms are kept as integers, so that sums are the same whatever
 the order, the thread or the linear algebra library; the rounding is .0003 per n-gram.
 
->>> rank("Der Hafen schläft noch, als die ersten Boote auslaufen.")[0].language
+>>> best("Der Hafen schläft noch, als die ersten Boote auslaufen.").language
 'de'
->>> rank("12345")
-[]
+>>> best("12345")
 """
 
 import json
@@ -31,7 +30,7 @@ _SCALE = 3276
 MAX_CHARS = 1000
 
 
-class Ranked(NamedTuple):
+class Best(NamedTuple):
     """A language with its probability, 0..1, and its log-likelihood per n-gram."""
 
     language: str
@@ -45,6 +44,7 @@ class _Profiles(NamedTuple):
     logs: npt.NDArray[np.int16]  # [n-gram, language]
     folded: npt.NDArray[np.uint16]  # what NGram.normalize makes of a code point of the BMP
     upper: npt.NDArray[np.bool_]
+    lower: npt.NDArray[np.bool_]
 
 
 @cache
@@ -62,7 +62,8 @@ def _profiles() -> _Profiles:
     keys = np.array([_key(gram) for gram in grams], np.int64)
     folded = np.array([ord(NGram.normalize(chr(code))) for code in range(0x10000)], np.uint16)
     upper = np.array([chr(code).isupper() for code in range(0x10000)])
-    return _Profiles([profile["name"] for profile in profiles], keys, logs, folded, upper)
+    lower = np.array([chr(code).islower() for code in range(0x10000)])
+    return _Profiles([profile["name"] for profile in profiles], keys, logs, folded, upper, lower)
 
 
 def _key(gram: str) -> int:
@@ -72,8 +73,8 @@ def _key(gram: str) -> int:
     return key
 
 
-def rank(text: str, max_chars: int = MAX_CHARS) -> list[Ranked]:
-    """The languages by probability, best first, of langdetect's 55; empty where no n-gram is known.
+def best(text: str, max_chars: int = MAX_CHARS) -> Best | None:
+    """The most likely of langdetect's 55 languages; None where no n-gram is known.
 
     The probability is tempered by the square root of the number of n-grams: they overlap, and are not independent.
     """
@@ -82,13 +83,12 @@ def rank(text: str, max_chars: int = MAX_CHARS) -> list[Ranked]:
     at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)
     at = at[profiles.keys[at] == keys]
     if not len(at):
-        return []
+        return None
     sums = profiles.logs[at].sum(axis=0, dtype=np.int64)
+    first = int(np.argmax(sums))
     likelihoods = sums / (_SCALE * len(at))
-    tempered = np.exp((likelihoods - likelihoods.max()) * np.sqrt(len(at)))
-    tempered /= tempered.sum()
-    order = np.argsort(-sums, kind="stable")
-    return [Ranked(profiles.languages[i], float(tempered[i]), float(likelihoods[i])) for i in order]
+    tempered = np.exp((likelihoods - likelihoods[first]) * np.sqrt(len(at)))
+    return Best(profiles.languages[first], float(1 / tempered.sum()), float(likelihoods[first]))
 
 
 def fluency(text: str) -> float:
@@ -101,6 +101,13 @@ def fluency(text: str) -> float:
     known = at[profiles.keys[at] == keys]
     best = profiles.logs[known].sum(axis=0, dtype=np.int64).max() / _SCALE
     return float((best - 12 * (len(keys) - len(known))) / len(keys))
+
+
+def is_capitals(text: str) -> bool:
+    """Whether most letters that have a case are capitals, in the Basic Multilingual Plane."""
+    profiles = _profiles()
+    codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
+    return int(np.count_nonzero(profiles.upper[codes])) > int(np.count_nonzero(profiles.lower[codes]))
 
 
 def sample(text: str, max_chars: int) -> str:
