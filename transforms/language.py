@@ -54,7 +54,7 @@ _SURE_PERCENT, _MOST_PERCENT = 90, 75
 _WEIGHTS = {"pycld2": 1.01, "py3langid": 1.0, "langdetect": 0.9}
 # What a vote looks at, and of that py3langid and langdetect: pieces from all over the text. Sentences are shorter, and
 # longer texts are as right with it.
-_VOTED_CHARS, _PY3LANGID_CHARS, _LANGDETECT_CHARS = 2000, 1000, 600
+_VOTED_CHARS, _PY3LANGID_CHARS, _LANGDETECT_CHARS = 2000, 1000, 400
 # The longest feature of py3langid's model, and what makes integers of its logarithms (-15 and more) and weights.
 _FEATURE_BYTES, _LOG_SCALE = 6, 2048
 # A second language from this share of pycld2's bytes on makes the paragraphs worth reading one by one.
@@ -146,6 +146,7 @@ _GROUP = {
 # On the other half answers at .9 or more are right 96.5 times of 100; the expected calibration error is .02
 # (benchmarks/language.py).
 _ALONE = (0.52, 0.25, 1.54, 0.43)
+_AGREED = (1.55, 1.8, 3.57, -1.98, -0.14, -2.83, 1.94)
 _VOTED = (
     *(-3.17, -0.69, 2.15, 2.74, -0.51, 0.32, 2.1, 2.6, -1.3, -0.28),
     *(-0.1, -0.82, 1.94, -0.4, 0.25, 0.03, -2.75, 0.55, -1.24, 3.23),
@@ -234,7 +235,7 @@ def detect(text: str, config: Language) -> Detection:
 
 
 def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
-    """pycld2 alone where the text is long and it is sure, else the vote."""
+    """pycld2 alone where the text is long and it is sure; with py3langid where they agree; else the vote of three."""
     sure = cld2 is not None and cld2.sure and len(text) >= _LONG_CHARS
     if cld2 and sure and cld2.language in _WELL_KNOWN and letters.symbols * 3 < letters.weight:
         return _Answer(cld2.language, _logistic(_ALONE, _alone_evidence(cld2, letters)), _names("pycld2"))
@@ -243,7 +244,11 @@ def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> 
     letters = count_letters(plain)
     if letters.weight < config.min_letters or len(_CODE.findall(plain)) * _CODE_RATIO > letters.weight:
         return _Answer("und", 0.0, names)
-    ballot = _vote(plain, cld2)
+    known, score = _ask_py3langid(profiles.sample(plain, _PY3LANGID_CHARS))
+    if cld2 and cld2.reliable and known == cld2.language != "und":  # langdetect can't outvote both
+        evidence = _agreed_evidence(cld2, score, plain, letters)
+        return _Answer(known, _logistic(_AGREED, evidence), _names("pycld2", "py3langid"))
+    ballot = _vote(plain, cld2, known, score)
     language = _elected(ballot, sure)
     if language == "und":
         return _Answer("und", 0.0, names)
@@ -265,8 +270,7 @@ def _elected(ballot: _Ballot, sure: bool) -> str:
     return max(votes, key=votes.__getitem__, default="und")
 
 
-def _vote(text: str, cld2: _Cld2 | None) -> _Ballot:
-    known, known_score = _ask_py3langid(profiles.sample(text, _PY3LANGID_CHARS))
+def _vote(text: str, cld2: _Cld2 | None, known: str, known_score: float) -> _Ballot:
     best, best_score, likelihood = profiles.best(text, _LANGDETECT_CHARS) or ("und", 0.0, -10.0)
     best = _bcp47(best).split("-")[0]
     if best == "ko" and not _HANGUL.search(text):  # langdetect#51: Chinese is taken for Korean
@@ -278,6 +282,12 @@ def _alone_evidence(cld2: _Cld2, letters: Letters) -> tuple[float, ...]:
     return (1.0, cld2.percent / 100, min(cld2.normal, 2000) / 1000, _size(letters))
 
 
+def _agreed_evidence(cld2: _Cld2, score: float, text: str, letters: Letters) -> tuple[float, ...]:
+    size, typical = _size(letters), min(cld2.normal, 1000) / 1000
+    rare = cld2.language not in _LANGDETECT
+    return (1.0, typical, _odds(score), _odds(score) * size, rare, size, _wordlessness(text, letters))
+
+
 def _voted_evidence(language: str, ballot: _Ballot, text: str, letters: Letters) -> tuple[float, ...]:
     """What the confidence of a vote depends on: who agrees, how surely, with how much text, and how wordy it is."""
     cld2 = ballot.cld2 or _Cld2("und", False, 0, 0.0, 0)
@@ -286,7 +296,6 @@ def _voted_evidence(language: str, ballot: _Ballot, text: str, letters: Letters)
     by_cld2, by_py3langid = cld2.language == language, ballot.py3langid == language
     by_langdetect = ballot.langdetect == language
     size = _size(letters)
-    words = sum(map(len, _WORD.findall(text))) / max(1, letters.total + letters.symbols)
     spaced = script_of(letters) not in _UNSPACED
     return (
         1.0,
@@ -306,10 +315,17 @@ def _voted_evidence(language: str, ballot: _Ballot, text: str, letters: Letters)
         language not in _LANGDETECT,
         language in _LANGDETECT and not by_langdetect,
         size,
-        (1.0 - min(1.0, words)) * spaced,
+        _wordlessness(text, letters),
         max(-10.0, ballot.likelihood) / 10 if spaced else -0.7,
         (not by_py3langid and ballot.py3langid != "und") * ballot.py3langid_score,
     )
+
+
+def _wordlessness(text: str, letters: Letters) -> float:
+    """Share of the characters that stand in no word; 0 where words are not spaced."""
+    if script_of(letters) in _UNSPACED:
+        return 0.0
+    return 1.0 - min(1.0, sum(map(len, _WORD.findall(text))) / max(1, letters.total + letters.symbols))
 
 
 def _odds(probability: float) -> float:
@@ -509,14 +525,14 @@ def _shares(text: str, answer: _Answer, cld2: _Cld2 | None) -> tuple[tuple[str, 
 
 
 def _part_language(part: str, language: str) -> str | None:
-    """The language of a paragraph if it is another: all detectors must say so, the cheaper ones are asked first."""
+    """The language of a paragraph if it is another: pycld2 and py3langid must agree on it, and a vote be sure of it."""
     part = part[:_PARAGRAPH_CHARS]
     cld2 = _ask_cld2(part)
     if cld2 and (cld2.language == language or _related(cld2.language, language)):
         return None
     if not cld2 or not cld2.sure:
         known, _ = _ask_py3langid(_lowered(part))
-        if known in (language, "und") or _related(known, language):
+        if known in (language, "und") or (cld2 and known != cld2.language) or _related(known, language):
             return None
     answer = _auto(part, count_letters(part), Language(), cld2)
     if answer.score < _PARAGRAPH_SCORE or _related(answer.language, language):
