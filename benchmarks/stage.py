@@ -13,8 +13,16 @@ from transforms.config import Config
 from transforms.dedup.exact import sign_documents
 
 
-def sign(folder: Path, ids: pa.Array, texts: pa.Array, version: str = "1-0", keep_text: bool = False) -> Path:
-    """Documents as `clean_piece` leaves them, signed; their texts only where a later version reads them."""
+def sign(
+    folder: Path,
+    ids: pa.Array,
+    texts: pa.Array,
+    version: str = "1-0",
+    keep_text: bool = False,
+    repaired: pa.Array | None = None,
+) -> Path:
+    """Documents as `clean_piece` leaves them, signed; their texts only where a later version reads them. `repaired`
+    are the texts before stripping, where they are others."""
     folder.mkdir(parents=True)
     table = pa.table({"id": ids, "text": texts.cast(pa.string())})
     nothing = pa.nulls(len(table), pa.string())
@@ -24,11 +32,11 @@ def sign(folder: Path, ids: pa.Array, texts: pa.Array, version: str = "1-0", kee
         table = table.append_column(name, table["id"])
     table = table.append_column("added_in", pa.array([version] * len(table)))
     table = table.append_column("char_count", pc.utf8_length(table["text"]))
-    table = sign_documents(table)
+    table = sign_documents(table.append_column("repaired", table["text"] if repaired is None else repaired))
     duplicates.write_signatures(folder, table)
     write_work(
         folder / "cleaned.parquet",
-        table.drop_columns(["text", "bands", "shingles"] if not keep_text else ["bands", "shingles"]),
+        table.drop_columns(["repaired", "bands", "shingles"] + ([] if keep_text else ["text"])),
     )
     return folder
 

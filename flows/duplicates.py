@@ -54,7 +54,7 @@ _EDGES = pa.schema(
     [
         *_PAIRS,
         pa.field("jaccard", pa.float32(), nullable=False),
-        *[pa.field(name, pa.bool_(), nullable=False) for name in ("drops_later", "drops_earlier")],
+        *[pa.field(name, pa.bool_(), nullable=False) for name in ("drops_later", "drops_earlier", "counts")],
     ]
 )
 
@@ -196,13 +196,13 @@ def match(
 
     - `superseded.parquet`, `again.parquet`: rows that leave (where all is made anew, new ones too, of which each has
       the version it came in), and duplicates of those of the parent version;
-    - `exact.parquet`: documents with the content of another, `known.parquet`: with that of a near duplicate that
-      was published before, which they share its canonical with;
-    - `judged.parquet`: the others, by number, after the contents of the index, and where each text stands;
+    - `exact.parquet`: documents that are the same as one before them, which they share the canonical with;
+    - `judged.parquet`: the first of each new content, by number, after the contents of the index, and where its text
+      stands; those of `exact` among them (`is_exact`) are there for the index alone;
     - `moved.parquet`: contents of the index that are judged again, old number and new.
     """
-    columns = ["id", "url", "source_id", "source_path", "source_record", "source_sha256", "added_in", "content_hash"]
-    columns.append("char_count")
+    columns = ["id", "url", "source_id", "source_path", "source_record", "source_sha256", "added_in", "char_count"]
+    columns += ["content_hash", "repaired_hash"]
     before = segments[-1].base + segments[-1].rows if segments else 0
     batch = "split_part(added_in, '-', 1)::BIGINT"
     with connect(folder, MEMORY) as database:
@@ -211,7 +211,8 @@ def match(
         database.execute(
             f"""
             CREATE TABLE fresh AS
-            SELECT id, {key_of(config)} AS key, content_hash, {batch} AS batch, char_count, piece, row
+            SELECT id, {key_of(config)} AS key, content_hash, repaired_hash, {batch} AS batch, char_count,
+                   piece, row
             FROM cleaned WHERE reject_reason IS NULL;
             CREATE TABLE earlier AS
             SELECT id, {key_of(config)} AS key, reject_reason IS NULL AS kept, {batch} AS batch, false AS is_fresh
@@ -229,29 +230,36 @@ def match(
             CREATE TABLE again AS
             SELECT * FROM published WHERE starts_with(coalesce(reject_reason, ''), 'duplicate.')
             AND duplicate_of IN (SELECT id FROM superseded) AND id NOT IN (SELECT id FROM superseded);
-            CREATE TABLE near AS
-            SELECT content_hash, min(duplicate_of) AS duplicate_of, min(duplicate_similarity) AS similarity
-            FROM published WHERE reject_reason = 'duplicate.near' AND id NOT IN (SELECT id FROM superseded)
-            AND duplicate_of NOT IN (SELECT id FROM superseded)
-            AND content_hash IN (SELECT content_hash FROM fresh) GROUP BY content_hash;
             CREATE TABLE comers AS
-            SELECT id, content_hash, batch, char_count, piece, row, 'cleaned' AS table_name FROM fresh
-            WHERE content_hash NOT IN (SELECT content_hash FROM near) AND id NOT IN (SELECT id FROM superseded)
-            UNION ALL SELECT id, content_hash, {batch}, char_count, piece, row, table_name FROM again;
+            SELECT id, content_hash, repaired_hash, batch, char_count, piece, row, 'cleaned' AS table_name FROM fresh
+            WHERE id NOT IN (SELECT id FROM superseded)
+            UNION ALL
+            SELECT id, content_hash, repaired_hash, {batch}, char_count, piece, row, table_name FROM again;
             """
         )
         candidates = database.sql(
-            """
+            f"""
             WITH same AS (
-                SELECT id, content_hash, batch, char_count FROM comers
-                UNION ALL SELECT id, content_hash, 0, char_count FROM published
-                WHERE reject_reason IS NULL AND id NOT IN (SELECT id FROM superseded)
-                AND content_hash IN (SELECT content_hash FROM comers))
-            SELECT * FROM same SEMI JOIN (
-                SELECT content_hash FROM same GROUP BY content_hash HAVING count(*) > 1) USING (content_hash)
+                SELECT id, content_hash, repaired_hash, false AS is_settled, batch, char_count, NULL AS reject_reason,
+                       NULL AS duplicate_of, NULL AS duplicate_similarity
+                FROM comers
+                UNION ALL
+                SELECT id, content_hash, repaired_hash, true, {batch}, char_count, reject_reason, duplicate_of,
+                       duplicate_similarity
+                FROM published
+                WHERE (reject_reason IS NULL OR starts_with(reject_reason, 'duplicate.'))
+                AND id NOT IN (SELECT id FROM superseded) AND id NOT IN (SELECT id FROM again)
+                AND (content_hash IN (SELECT content_hash FROM comers)
+                     OR repaired_hash IN (SELECT repaired_hash FROM comers)))
+            SELECT id, content_hash, repaired_hash, is_settled,
+                   coalesce(reject_reason, 'duplicate.exact') AS reason, coalesce(duplicate_of, id) AS duplicate_of,
+                   coalesce(duplicate_similarity, 1)::FLOAT AS similarity
+            FROM same WHERE content_hash IN (SELECT content_hash FROM same GROUP BY content_hash HAVING count(*) > 1)
+            OR repaired_hash IN (SELECT repaired_hash FROM same GROUP BY repaired_hash HAVING count(*) > 1)
+            ORDER BY is_settled DESC, batch, char_count DESC, id
             """
         ).to_arrow_table()
-        exact = exact_duplicates(candidates)
+        exact = _exact(candidates)
         del candidates
         database.register("exact", exact)
         view(database, "indexed", [segment.contents for segment in segments], ["content_hash"])
@@ -260,19 +268,14 @@ def match(
             CREATE TABLE judged AS
             SELECT {before} - 1 + row_number() OVER (ORDER BY batch, char_count DESC, id) AS number, id, content_hash,
                    char_count, batch, table_name, piece AS source_piece, row AS source_row,
-                   table_name = 'cleaned' AS is_new
-            FROM comers ANTI JOIN exact USING (id)
-            ANTI JOIN (SELECT content_hash FROM published WHERE reject_reason IS NULL
-                       AND id NOT IN (SELECT id FROM superseded)) USING (content_hash)
+                   table_name = 'cleaned' AS is_new, is_first IS NOT NULL AS is_exact
+            FROM comers LEFT JOIN exact USING (id) WHERE coalesce(is_first, true)
             """
         )
         again = database.execute("SELECT count(*) FROM judged WHERE NOT is_new").fetchone()[0]
         tables = {
             "superseded": "SELECT id, is_fresh, by_id FROM superseded ORDER BY id",
             "again": "SELECT id FROM again ORDER BY id",
-            "known": """
-                SELECT f.id, n.duplicate_of, n.similarity FROM fresh f JOIN near n USING (content_hash) ORDER BY id
-                """,
             "judged": "SELECT * FROM judged ORDER BY number",
             "moved": f"""
                 SELECT {_base(segments)} + i.row AS old, j.number FROM indexed i
@@ -290,6 +293,18 @@ def match(
     if before + judged > MAX_CONTENTS:
         raise RefusedError(f"the dedup index would have {before + judged} contents, it can have {MAX_CONTENTS}")
     return {"judged": judged, "again": again, "new": judged - again, "before": before}
+
+
+def _exact(candidates: pa.Table) -> pa.Table:
+    """Of documents in the order of canonicals, those that are the same as one before them; `is_first` says that none
+    before has the same content."""
+    content, repaired = (candidates[name].combine_chunks() for name in ("content_hash", "repaired_hash"))
+    root, first = exact_duplicates(content, repaired, candidates["is_settled"].to_numpy())
+    place = np.arange(len(root))
+    at = np.flatnonzero(root != place)
+    kept = candidates.select(["duplicate_of", "reason", "similarity"]).take(pa.array(root[at]))
+    exact = kept.add_column(0, "id", candidates["id"].take(pa.array(at)))
+    return exact.append_column("is_first", pa.array((first == place)[at]))
 
 
 def _base(segments: Sequence[Segment]) -> str:
@@ -405,7 +420,7 @@ def pair_up(
             CREATE TABLE documents AS
             SELECT number, id, char_count, batch, table_name, piece, row FROM old
             UNION ALL SELECT number, id, char_count, batch, table_name, source_piece, source_row FROM judged
-            WHERE number IN (SELECT earlier FROM found UNION SELECT later FROM found);
+            WHERE NOT is_exact AND number IN (SELECT earlier FROM found UNION SELECT later FROM found);
             CREATE TABLE pairs AS
             SELECT (sum(a.char_count + b.char_count) OVER (ORDER BY f.earlier, f.later) // {PART_CHARS})::INTEGER
                    AS part, f.earlier, f.later
@@ -481,7 +496,7 @@ def verify_pairs(folder: Path, part: int, paired: Path, shingled: Sequence[Path]
     earlier, later = numbers[edges.earlier], numbers[edges.later]
     write_work(
         folder / "edges.parquet",
-        pa.table([earlier, later, edges.jaccard, edges.drops_later, edges.drops_earlier], schema=_EDGES),
+        pa.table([earlier, later, edges.jaccard, edges.drops_later, edges.drops_earlier, edges.counts], schema=_EDGES),
     )
     return {"edges": len(earlier)}
 
@@ -517,10 +532,9 @@ def settle(folder: Path, matched: Path, paired: Path, verified: Sequence[Path], 
             """
             CREATE TABLE duplicates AS
             SELECT id, 'duplicate.near' AS reason, duplicate_of, similarity FROM near
-            UNION ALL SELECT id, 'duplicate.near', duplicate_of, similarity FROM known
             UNION ALL
-            SELECT e.id, CASE WHEN n.id IS NULL THEN 'duplicate.exact' ELSE 'duplicate.near' END,
-                   coalesce(n.duplicate_of, e.duplicate_of), coalesce(n.similarity, 1.0::FLOAT)
+            SELECT e.id, CASE WHEN n.id IS NULL THEN e.reason ELSE 'duplicate.near' END,
+                   coalesce(n.duplicate_of, e.duplicate_of), coalesce(n.similarity, e.similarity)
             FROM exact e LEFT JOIN near n ON n.id = e.duplicate_of;
             """
         )
@@ -550,12 +564,11 @@ def settle(folder: Path, matched: Path, paired: Path, verified: Sequence[Path], 
 
 
 _JUDGED = [
-    *("number", "id", "content_hash", "char_count", "batch", "table_name", "is_new"),
+    *("number", "id", "content_hash", "char_count", "batch", "table_name", "is_new", "is_exact"),
     *("source_piece", "source_row"),
 ]
 _MATCHED = {
-    "exact": ["id", "duplicate_of"],
-    "known": ["id", "duplicate_of", "similarity"],
+    "exact": ["id", "duplicate_of", "reason", "similarity"],
     "again": ["id"],
     "superseded": ["id", "is_fresh", "by_id"],
     "heirs": ["id", "supersedes"],

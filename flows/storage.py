@@ -22,7 +22,16 @@ from transforms.errors import RefusedError
 ROW_GROUP_ROWS = 10_000
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 FREE_TEXT = ("text", "replacement", "author_bio", "title", "previous_title", "next_title", "raw_head")
-DISTINCT = ("id", "source_sha256", "original_sha256", "content_hash", "url", "source_id", "source_record")
+DISTINCT = (
+    "id",
+    "source_sha256",
+    "original_sha256",
+    "content_hash",
+    "repaired_hash",
+    "url",
+    "source_id",
+    "source_record",
+)
 _CHUNK = 1 << 20
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +20,9 @@ from tests.conftest import rows
 from transforms.config import Config, Dedup
 from transforms.dedup.bands import PARTNERS, band_keys, pairs_of_buckets
 from transforms.dedup.clusters import Edges, cluster, own_stretch, verify
-from transforms.dedup.exact import content_hash, exact_duplicates, sign_documents
+from transforms.dedup.exact import content_hash, exact_duplicates, repaired_hash, sign_documents
 from transforms.dedup.index import merged_by
-from transforms.dedup.minhash import packed_shingles, shingles, sketches, tokens, unpack_shingles
+from transforms.dedup.minhash import packed_shingles, shingles, sketches, tokens_of, unpack_shingles
 from transforms.errors import RefusedError
 
 WORDS = [
@@ -68,6 +69,25 @@ def test_content_hash(first, second, same):
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "long", "short"),
+    [
+        ("one,  two!", "One two", True, True),
+        ("e-mail to\nSt. John’s", "Email to StJohns", True, False),
+        ("Straße", "STRAS-SE", True, False),
+        ("人民 日报", "人民日报", True, False),
+        ("at 1.5", "at 15", True, False),
+        ("7", "8", False, False),
+        ("!!!", "???", False, False),
+        ("one two", "two one", False, False),
+        ("", " ", False, False),
+    ],
+)
+def test_repaired_hash(first, second, long, short):
+    assert (repaired_hash(first) == repaired_hash(second)) is short
+    assert (repaired_hash(first * 100) == repaired_hash(second * 100)) is long
+
+
+@pytest.mark.parametrize(
     ("text", "count"),
     [
         ("", 0),
@@ -86,7 +106,7 @@ def test_content_hash(first, second, same):
     ],
 )
 def test_tokens(text, count):
-    assert len(tokens(pa.array([text])).hashes) == count
+    assert len(tokens_of(pa.array([text])).hashes) == count
 
 
 def test_hashes_never_change():
@@ -95,7 +115,7 @@ def test_hashes_never_change():
         ["The quick brown fox jumps over the lazy dog", "我能吞下玻璃而不伤身体", "donaudampfschifffahrtsgesellschaft"]
     )
     assert [content_hash(text) for text in texts.to_pylist()] == HASHES
-    shingle = shingles(tokens(texts.slice(0, 1)))
+    shingle = shingles(tokens_of(texts.slice(0, 1)))
     assert shingle.hashes[:2].tolist() == SHINGLES
     assert band_keys(sketches(shingle))[0, [0, 31]].tolist() == BANDS
 
@@ -112,13 +132,16 @@ BANDS = [3115442205069613900, 14245961354622941294]
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=8), st.integers(0, 8))
 def test_a_text_is_signed_alike_in_any_batch(texts, at):
-    whole = tokens(pa.array(texts, pa.string())).by_document() if texts else []
-    parts = [tokens(pa.array([text])).hashes for text in texts]
+    whole = tokens_of(pa.array(texts, pa.string())).by_document() if texts else []
+    parts = [tokens_of(pa.array([text])).hashes for text in texts]
     assert [part.tolist() for part in whole] == [part.tolist() for part in parts]
     if texts:
-        table = pa.table({"text": pa.array(texts, pa.string())})
-        both = [sign_documents(table.slice(0, at)), sign_documents(table.slice(at))]
-        assert sign_documents(table)["bands"].to_pylist() == [row for part in both for row in part["bands"].to_pylist()]
+        column = pa.array(texts, pa.string())
+        table = pa.table({"text": column, "repaired": pc.binary_join_element_wise(column, column, "!", "")})
+        both = pa.concat_tables([sign_documents(table.slice(0, at)), sign_documents(table.slice(at))])
+        assert sign_documents(table).combine_chunks() == both.combine_chunks()
+        assert both["content_hash"].to_pylist() == [content_hash(text) for text in texts]
+        assert both["repaired_hash"].to_pylist() == [repaired_hash(f"{text}{text}!") for text in texts]
 
 
 # ------------------------------------------------------------------------------------------------ pairs and clusters
@@ -204,6 +227,7 @@ def test_whoever_is_dropped_was_verified_against_who_is_kept(edges, batches):
         np.array([e[2] for e in edges], np.float32),
         np.array([e[3] in "lm" for e in edges], np.bool_),
         np.array([e[3] in "em" for e in edges], np.bool_),
+        np.array([e[2] >= 0.6 for e in edges], np.bool_),
     )
     found = cluster(table, np.array(batches), Dedup())
     dropped = set(found.dropped.tolist())
@@ -224,10 +248,17 @@ def jaccard(first: str, second: str) -> float:
     return len(one & two) / max(1, len(one | two))
 
 
-def corpus(seed: int, size: int = 24) -> dict[str, str]:
-    """Documents by id: families of copies, edited, cut, in frames, and strangers."""
+class Texts(NamedTuple):
+    """A document's text, and what it was before stripping."""
+
+    text: str
+    repaired: str
+
+
+def corpus(seed: int, size: int = 24) -> dict[str, Texts]:
+    """Documents by id: families of copies, edited, cut, in frames, stripped alike or otherwise, and strangers."""
     chosen = random.Random(seed)
-    texts = {}
+    texts: dict[str, Texts] = {}
     for _ in range(size):
         text = prose(chosen.randrange(5), 120)
         way = chosen.randrange(7)
@@ -243,17 +274,41 @@ def corpus(seed: int, size: int = 24) -> dict[str, str]:
             text = " ".join(text.split()[:70]) + prose(chosen.randrange(1000), 50)
         elif way == 5:
             text = prose(chosen.randrange(1000), chosen.randrange(6))
-        texts[f"{chosen.randrange(10**9):09}"] = text
+        repaired = text if chosen.random() < 0.5 else f"{text} {prose(chosen.randrange(3), 12)}"
+        if texts and chosen.random() < 0.3:
+            repaired = chosen.choice(list(texts.values())).repaired.replace(" ", "  ")
+            text = " ".join(repaired.split()[chosen.randrange(40) :])
+        texts[f"{chosen.randrange(10**9):09}"] = Texts(text, repaired)
     return texts
 
 
-def compared(folder: Path, pieces: list[dict[str, str]], version: str = "1-0") -> dict[str, tuple]:
+def same(texts: dict[str, Texts]) -> dict[str, set[str]]:
+    """Of each document those that are the same, by text or repaired text, and what those are the same as."""
+    members: dict[tuple, set[str]] = {}
+    for name, (text, repaired) in texts.items():
+        found = {name}.union(*(members.get(key, ()) for key in keys_of(text, repaired)))
+        for key in [key for other in found for key in keys_of(*texts[other])]:
+            members[key] = found
+    return {name: members[keys_of(*both)[0]] for name, both in texts.items()}
+
+
+def keys_of(text: str, repaired: str) -> tuple:
+    return (("text", content_hash(text)), ("repaired", repaired_hash(repaired)))
+
+
+def signed(folder: Path, texts: dict[str, Texts], version: str = "1-0", keep_text: bool = False) -> Path:
+    columns = [pa.array(column, pa.string()) for column in zip(*texts.values(), strict=True)]
+    return stage.sign(folder, pa.array(list(texts)), columns[0], version, keep_text, columns[1])
+
+
+def compared(folder: Path, pieces: list[dict[str, Texts]]) -> dict[str, tuple]:
     folder.mkdir(parents=True)
-    signed = [
-        stage.sign(folder / f"s{n}", pa.array(list(piece)), pa.array(list(piece.values())), version)
-        for n, piece in enumerate(pieces)
-    ]
-    return verdicts_of(stage.compare(folder, signed))
+    return verdicts_of(stage.compare(folder, [signed(folder / f"s{n}", piece) for n, piece in enumerate(pieces)]))
+
+
+def plain(texts: dict[str, str]) -> dict[str, Texts]:
+    """Texts of which nothing was stripped."""
+    return {name: Texts(text, text) for name, text in texts.items()}
 
 
 def verdicts_of(table: pa.Table) -> dict[str, tuple]:
@@ -279,13 +334,19 @@ def test_neither_order_nor_cuts_matter(tmp_path_factory, seed):
     whole = compared(folder / "whole", [texts])
     parts = [piece for piece in (dict(shuffled[:cut]), dict(shuffled[cut:])) if piece]
     assert compared(folder / "parts", parts) == whole
+    same_as = same(texts)
     for document, (kept, reason, similarity) in whole.items():
         assert kept not in whole
         if reason == "duplicate.exact":
-            assert (content_hash(texts[document]), similarity) == (content_hash(texts[kept]), 1.0)
+            assert (kept in same_as[document], similarity) == (True, 1.0)
         else:
-            assert verified(texts[kept], texts[document])[0]
-            assert similarity == pytest.approx(jaccard(texts[document], texts[kept]), abs=1e-6)
+            twin = texts[kept].text
+            others = [texts[other].text for other in same_as[document] if verified(twin, texts[other].text)[0]]
+            assert any(similarity == pytest.approx(jaccard(other, twin), abs=1e-6) for other in others)
+    for members in same_as.values():
+        firsts = {content_hash(texts[name].text) for name in members if name not in whole}
+        assert len(firsts) == len({repaired_hash(texts[name].repaired) for name in members if name not in whole})
+        assert len(firsts) == len([name for name in members if name not in whole])
 
 
 class Days:
@@ -295,7 +356,7 @@ class Days:
         self.folder, self.day, self.segments = folder, 0, []
         self.rows: dict[str, dict] = {}
 
-    def add(self, texts: dict[str, str]) -> None:
+    def add(self, texts: dict[str, Texts]) -> None:
         self.day += 1
         folder = self.folder / f"day{self.day}"
         folder.mkdir(parents=True)
@@ -306,7 +367,7 @@ class Days:
                 path = folder / f"{table}.parquet"
                 pq.write_table(pa.Table.from_pylist(part, schema=PUBLISHED), path)
                 published.append((path, table))
-        piece = stage.sign(folder / "s", pa.array(list(texts)), pa.array(list(texts.values())), f"{self.day}-0", True)
+        piece = signed(folder / "s", texts, f"{self.day}-0", True)
         found = verdicts_of(stage.compare(folder, [piece], published, self.segments))
         for row in pq.read_table(piece / "cleaned.parquet").to_pylist():
             kept, reason, similarity = found.get(row["id"], (None, None, None))
@@ -332,7 +393,7 @@ PUBLISHED = pa.schema(
     [
         *[(name, pa.string()) for name in ("id", "url", "source_id", "source_path", "source_record")],
         *[(name, pa.string()) for name in ("source_sha256", "added_in")],
-        *[("content_hash", pa.string()), ("char_count", pa.int32()), ("text", pa.string())],
+        *[("char_count", pa.int32()), *[(name, pa.string()) for name in ("content_hash", "repaired_hash", "text")]],
         *[(name, pa.string()) for name in ("reject_stage", "reject_reason", "duplicate_of")],
         ("duplicate_similarity", pa.float32()),
     ]
@@ -349,10 +410,7 @@ def test_five_days_keep_what_one_run_over_them_keeps(tmp_path_factory, seed):
     for day in days:
         daily.add(day)
     (folder / "once").mkdir()
-    pieces = [
-        stage.sign(folder / "once" / f"s{n}", pa.array(list(day)), pa.array(list(day.values())), f"{n + 1}-0")
-        for n, day in enumerate(days)
-    ]
+    pieces = [signed(folder / "once" / f"s{n}", day, f"{n + 1}-0") for n, day in enumerate(days)]
     assert daily.verdicts() == verdicts_of(stage.compare(folder / "once", pieces))
     assert len(daily.segments) <= 3
 
@@ -360,8 +418,8 @@ def test_five_days_keep_what_one_run_over_them_keeps(tmp_path_factory, seed):
 def test_a_document_is_found_in_every_version_before(tmp_path):
     days = Days(tmp_path)
     for day in range(9):
-        days.add({f"{day}-{n}": prose(100 * day + n) for n in range(3)})
-    days.add({f"copy-{day}": edited(prose(100 * day + 1), 0.03) for day in range(9)})
+        days.add(plain({f"{day}-{n}": prose(100 * day + n) for n in range(3)}))
+    days.add(plain({f"copy-{day}": edited(prose(100 * day + 1), 0.03) for day in range(9)}))
     assert {name: kept for name, (kept, _, _) in days.verdicts().items()} == {f"copy-{d}": f"{d}-1" for d in range(9)}
     assert len(days.segments) < 5
 
@@ -373,22 +431,50 @@ def test_of_copies_in_different_frames_one_is_kept(tmp_path):
         f"{n}": f"{prose(10 + n, head)}\n{prose(1, 150)}\n{prose(20 + n, tail)}"
         for n, (head, tail) in enumerate(frames)
     }
-    found = compared(tmp_path / "c", [texts])
+    found = compared(tmp_path / "c", [plain(texts)])
     assert {kept for kept, _, _ in found.values()} == {"1"}
     assert len(found) == 4
 
 
-def test_exact_duplicates_of_earlier_batches():
-    candidates = pa.table(
-        {
-            "id": ["c", "a", "b", "k"],
-            "content_hash": ["x", "x", "x", "y"],
-            "batch": [0, 2, 1, 1],
-            "char_count": pa.array([1, 9, 9, 1], pa.int32()),
-        }
-    )
-    assert exact_duplicates(candidates).to_pydict() == {"id": ["b", "a"], "duplicate_of": ["c", "c"]}
-    assert len(exact_duplicates(candidates.slice(0, 1))) == 0
+def test_the_copy_that_stands_in_all_others_is_kept(tmp_path):
+    """Frames as long as the article: no two copies are alike, each is like the one without."""
+    texts = {"bare": prose(1, 150)}
+    for number in range(4):
+        texts[f"{number}"] = f"{prose(10 + number, 60)}\n{prose(1, 150)}\n{prose(20 + number, 50)}"
+    found = compared(tmp_path / "c", [plain(texts)])
+    assert {name: kept for name, (kept, _, _) in found.items()} == {f"{n}": "bare" for n in range(4)}
+
+
+@pytest.mark.parametrize(
+    ("content", "repaired", "settled", "root"),
+    [
+        ("", "", 0, []),
+        ("xxxy", "abcd", 0, [0, 0, 0, 3]),
+        ("wxyz", "abba", 0, [0, 1, 1, 0]),
+        ("wxxz", "abaz", 0, [0, 1, 0, 3]),  # by either, the earlier
+        ("xxyz", "abbc", 0, [0, 0, 0, 3]),  # the same as what is the same
+        ("xxyx", "abba", 3, [0, 1, 2, 0]),  # what they are is known
+    ],
+)
+def test_exact_duplicates(content, repaired, settled, root):
+    columns = [pa.array(list(column), pa.string()) for column in (content, repaired)]
+    assert exact_duplicates(*columns, np.arange(len(content)) < settled)[0].tolist() == root
+
+
+def test_a_copy_that_was_stripped_otherwise_is_an_exact_duplicate(tmp_path):
+    """… and so is a copy of it, on a later day; a copy of a near duplicate shares its canonical."""
+    footer = prose(9, 150)
+    days = Days(tmp_path)
+    days.add({"whole": Texts(f"{BODY} {footer}", f"{BODY} {footer}")})
+    days.add({"cut": Texts(BODY[:900], f"{BODY}\n{footer}"), "other": Texts(OTHER, OTHER)})
+    days.add({"copy": Texts(BODY[:900], BODY[:900]), "near": Texts(edited(OTHER, 0.03), OTHER[:900])})
+    assert days.verdicts() == {
+        "cut": ("whole", "duplicate.exact", 1.0),
+        "copy": ("whole", "duplicate.exact", 1.0),
+        "near": ("other", "duplicate.near", pytest.approx(jaccard(edited(OTHER, 0.03), OTHER))),
+    }
+    days.add({"again": Texts(prose(33), OTHER[:900])})
+    assert days.verdicts()["again"] == days.verdicts()["near"]
 
 
 # ------------------------------------------------------------------------------------------------------------- index
@@ -410,7 +496,7 @@ def indexed(tmp_path):
     state = []
     for number in (9, 10):
         days = Days(tmp_path / f"v{number}")
-        days.add({f"{number}-{n}": prose(n) for n in range(4)})
+        days.add(plain({f"{number}-{n}": prose(n) for n in range(4)}))
         for kind in ("contents", "keys"):
             path = curated / "state" / f"dedup-{kind}-{number}-aa.parquet"
             path.write_bytes((days.folder / "day1/write_segment" / f"{kind}.parquet").read_bytes())

@@ -56,6 +56,7 @@ PROVENANCE = [
 TEXT = [
     _needed("text", _string, "The curated text"),
     _needed("content_hash", _string, "32 hex digits over the text without case, punctuation and white space"),
+    _needed("repaired_hash", _string, "32 hex digits over the letters and digits of the text before stripping"),
     _needed("char_count", _int32, "Code points of `text`"),
     _needed("word_count", _int32, "Words of `text`; in scripts without spaces, characters"),
     _needed("line_count", _int32, "Lines of `text` that are not blank"),
@@ -119,7 +120,7 @@ REJECTION = [
     _maybe("reject_rule", _string, "The limit or rule that decided"),
     _maybe("reject_detail", _string, "For people: where, what was found"),
     _maybe("duplicate_of", _string, "id of the document this one duplicates"),
-    _maybe("duplicate_similarity", _float, "Jaccard similarity with it, 0..1"),
+    _maybe("duplicate_similarity", _float, "Jaccard similarity with it, 0..1; 1 of an exact duplicate"),
     _maybe("raw_head", pa.binary(), "First bytes of a record that could not be read"),
 ]
 REJECTED = pa.schema([*DOCUMENTS, *REJECTION])

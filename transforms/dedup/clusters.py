@@ -23,16 +23,21 @@ Flags = npt.NDArray[np.bool_]
 
 # So many shingles are compared in one go, within the caches.
 _CHUNK_SHINGLES = 1 << 17
+# A document of which this share stands in another is all there, in a frame; the page with the least text of its own
+# among those of a template is .78 in the others.
+_INSIDE = 0.9
 
 
 class Edges(NamedTuple):
-    """Verified pairs: of each, the Jaccard similarity, and which of the two may be dropped for the other."""
+    """Verified pairs: of each, the Jaccard similarity, which of the two may be dropped for the other, and whether the
+    pair counts when the document to keep is chosen."""
 
     earlier: I64
     later: I64
     jaccard: F32
     drops_later: Flags
     drops_earlier: Flags
+    counts: Flags
 
 
 def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
@@ -47,13 +52,13 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     common = np.concatenate([_shared(distinct, sizes, chunk) for chunk in np.split(pairs, ends)])
     jaccard = common / np.maximum(1, both - common)
     sure = (jaccard >= config.sure_jaccard) & (common > 0)
+    counts = sure | (common >= _INSIDE * sizes[pairs].min(axis=1))
     likely = np.flatnonzero((jaccard >= config.jaccard) & (common > 0) & ~sure)
     for pair in likely.tolist():
         first, second = pairs[pair]
-        sure[pair] = (
-            own_stretch(documents[first], distinct[second]) < config.own_stretch
-            or own_stretch(documents[second], distinct[first]) < config.own_stretch
-        )
+        stretches = (own_stretch(documents[first], distinct[second]), own_stretch(documents[second], distinct[first]))
+        sure[pair] = min(stretches) < config.own_stretch
+        counts[pair] |= max(stretches) < config.own_stretch
     may_contain = (jaccard >= config.contained_jaccard) & (jaccard < config.sure_jaccard) & ~sure
     contained = [
         may_contain
@@ -69,6 +74,7 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
         jaccard[found].astype(np.float32),
         drops_later[found],
         drops_earlier[found],
+        (sure & counts)[found],
     )
 
 
@@ -115,23 +121,24 @@ def cluster(edges: Edges, batches: I64, config: Dedup) -> Clusters:
     """Which documents are dropped for which. `batches[i]` is the batch of document i: 0 stays whatever comes.
 
     Batch by batch: a document that may be dropped for one kept earlier is. Of the others, those that the most
-    documents of their batch resemble strongly come first, then by number; each that no one dropped is kept, and
-    those that may be dropped for it are. In the end every dropped document goes to the most similar of the kept
+    documents of their batch are like (pairs that count) come first, then by number; each that no one dropped is kept,
+    and those that may be dropped for it are. In the end every dropped document goes to the most similar of the kept
     that it was verified against.
 
-    (Longest first left one article syndicated five times in .71 of pairs together, this in .91: the copy with most
+    (Longest first left one article syndicated five times in .71 of pairs together, this in .92: the copy with most
     boilerplate is the longest, and the least like the others.)
     """
     earlier, later = edges.earlier, edges.later
-    # for each edge and direction in which it drops: (dropped, keeper, jaccard)
+    # for each edge and direction in which it drops: (dropped, keeper, jaccard, counts)
     dropped = np.concatenate([later[edges.drops_later], earlier[edges.drops_earlier]])
     keeper = np.concatenate([earlier[edges.drops_later], later[edges.drops_earlier]])
     jaccard = np.concatenate([edges.jaccard[edges.drops_later], edges.jaccard[edges.drops_earlier]])
+    counts = np.concatenate([edges.counts[edges.drops_later], edges.counts[edges.drops_earlier]])
     in_order = (batches[keeper] <= batches[dropped]) & (batches[dropped] > 0)
-    dropped, keeper, jaccard = dropped[in_order], keeper[in_order], jaccard[in_order]
+    dropped, keeper, jaccard, counts = dropped[in_order], keeper[in_order], jaccard[in_order], counts[in_order]
 
     same = batches[keeper] == batches[dropped]
-    strong = np.bincount(keeper[same & (jaccard >= config.sure_jaccard)], minlength=len(batches))
+    strong = np.bincount(keeper[same & counts], minlength=len(batches))
     nodes = np.unique(np.concatenate([dropped, keeper]))
     nodes = nodes[np.lexsort((nodes, -strong[nodes], batches[nodes]))]
     by_keeper = np.argsort(keeper, kind="stable")

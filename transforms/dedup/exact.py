@@ -1,4 +1,7 @@
-"""Exact duplicates: the same text but for case, punctuation and white space.
+"""Exact duplicates: the same text but for case, punctuation and white space, after stripping or before it.
+
+Before it, since a copy that has other lines is stripped otherwise: of copies that differ in white space alone, .02
+had another `content_hash`. There only letters and digits count, since punctuation that is lost may join words.
 
 >>> content_hash("Hello,  world!") == content_hash("hello world")
 True
@@ -7,68 +10,94 @@ False
 """
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.dedup.bands import band_keys
-from transforms.dedup.minhash import I64, U64, batches_of, content_hashes, pack_shingles, shingles, sketches, tokens
-from transforms.schema import column_type, with_columns
-
-# What the clustering knows of a document. `batch` is 0 for what earlier versions kept, which always wins, then the
-# version a document came in; within a batch the longest text wins, then the smallest id.
-CANDIDATES = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("content_hash", pa.string(), nullable=False),
-        pa.field("batch", pa.int64(), nullable=False),
-        pa.field("char_count", pa.int32(), nullable=False),
-    ]
+from transforms.dedup.minhash import (
+    I64,
+    U64,
+    batches_of,
+    characters,
+    content_hashes,
+    letter_hashes,
+    pack_shingles,
+    shingles,
+    sketches,
+    tokens,
+    tokens_of,
 )
+from transforms.schema import column_type, with_columns
 
 
 def content_hash(text: str) -> str:
     """32 hex digits over the words of a text, as `minhash.tokens` has them; of a text without any, over the text."""
     texts = pa.array([text])
-    return content_hashes(texts, tokens(texts))[0]
+    return content_hashes(texts, tokens_of(texts))[0]
+
+
+def repaired_hash(text: str) -> str:
+    """32 hex digits over the letters and digits of a text, however it is spaced and punctuated, unless it is short.
+
+    >>> repaired_hash("An e-mail " * 20) == repaired_hash("An email " * 20)
+    True
+    >>> repaired_hash("An e-mail") == repaired_hash("An email")
+    False
+    """
+    texts = pa.array([text])
+    return letter_hashes(texts, characters(texts))[0]
 
 
 def sign_documents(documents: pa.Table) -> pa.Table:
-    """Add `content_hash`, `shingles` and `bands` (null for a text without shingles); rows and order stay."""
+    """Add `content_hash`, `repaired_hash`, `shingles` and `bands` (null for a text without shingles); rows and order
+    stay."""
     hashes: list[str] = []
+    before: list[str] = []
     bands: list[U64] = []
     packed: list[pa.Array] = []
     counts: list[I64] = []
     for texts in batches_of(documents["text"].combine_chunks()):
-        found = tokens(texts)
+        read = characters(texts)
+        before += letter_hashes(texts, read)
+        found = tokens(read)
         hashes += content_hashes(texts, found)
         shingle = shingles(found)
         counts.append(np.diff(shingle.offsets))
         packed.append(pack_shingles(shingle.hashes, counts[-1]))
         bands.append(band_keys(sketches(shingle)).reshape(-1))
+    stripped = pc.not_equal(documents["text"], documents["repaired"]).combine_chunks()
+    parts = batches_of(documents["repaired"].filter(stripped).combine_chunks())
+    longer = [value for texts in parts for value in letter_hashes(texts, characters(texts))]
     none = pa.array(np.concatenate([np.zeros(0, np.int64), *counts]) == 0)
     keys = pa.array(np.concatenate([np.zeros(0, np.uint64), *bands]))
     return with_columns(
         documents,
         content_hash=hashes,
+        repaired_hash=pc.replace_with_mask(pa.array(before, pa.string()), stripped, pa.array(longer, pa.string())),
         shingles=pa.chunked_array(packed, column_type("shingles")).combine_chunks(),
         bands=pa.FixedSizeListArray.from_arrays(keys, type=column_type("bands"), mask=none),
     )
 
 
-def exact_duplicates(candidates: pa.Table) -> pa.Table:
-    """Which candidates duplicate which: (id, duplicate_of), for those that aren't the first of their hash."""
-    ordered = candidates.sort_by(
-        [
-            ("content_hash", "ascending"),
-            ("batch", "ascending"),
-            ("char_count", "descending"),
-            ("id", "ascending"),
-        ]
-    )
-    if len(ordered) < 2:
-        return pa.table({"id": ordered["id"][:0], "duplicate_of": ordered["id"][:0]})
-    ids, hashes = ordered["id"].combine_chunks(), ordered["content_hash"].combine_chunks()
-    first = pa.concat_arrays([pa.array([True]), pc.not_equal(hashes[1:], hashes[:-1])])
-    canonical = pc.fill_null_forward(pc.if_else(first, ids, pa.scalar(None, pa.string())))
-    duplicate = pc.and_(pc.invert(first), pc.greater(ordered["batch"].combine_chunks(), 0))
-    return pa.table({"id": ids, "duplicate_of": canonical}).filter(duplicate)
+def exact_duplicates(content: pa.Array, repaired: pa.Array, is_settled: npt.NDArray[np.bool_]) -> tuple[I64, I64]:
+    """What each document is the same as, from its two hashes: (root, first), places in the order of canonicals.
+
+    A document is the same as the earliest with either hash, and what that is the same as. `root` is the last of that
+    chain: the document itself where it is the first, and where it `is_settled`: those come first, and what they are
+    is known. `first` is the earliest of the same content.
+    """
+    first = _first(content)
+    root = np.where(is_settled, np.arange(len(first)), np.minimum(first, _first(repaired)))
+    while True:
+        following = root[root]
+        if np.array_equal(following, root):
+            return root, first
+        root = following
+
+
+def _first(values: pa.Array) -> I64:
+    """For each value, the place where it first stands."""
+    codes = pc.dictionary_encode(values).indices.to_numpy()
+    first: I64 = np.unique(codes, return_index=True)[1][codes]
+    return first

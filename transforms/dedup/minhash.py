@@ -12,10 +12,10 @@ every signature saved before unreadable; polars promises nothing of its `.hash()
 - A **sketch** is a one-permutation MinHash (Li et al. 2012) of 96 bins, its empty bins filled from others (optimal
   densification, Shrivastava 2017).
 
->>> first, second = tokens(pa.array(["Hello,  world!", "hello WORLD"])).by_document()
+>>> first, second = tokens_of(pa.array(["Hello,  world!", "hello WORLD"])).by_document()
 >>> first.tolist() == second.tolist(), len(first)
 (True, 2)
->>> [len(document) for document in tokens(pa.array(["1.5", "Straße 7", "東京タワー", ""])).by_document()]
+>>> [len(document) for document in tokens_of(pa.array(["1.5", "Straße 7", "東京タワー", ""])).by_document()]
 [2, 2, 5, 0]
 """
 
@@ -71,12 +71,24 @@ _LETTER, _UNSPACED_LETTER, _SEPARATOR, _MIXED = 0, 1, 2, 3
 # Letters whose upper case comes back as another when lowered, where that has as many bytes: ß, final sigma, micro.
 _FOLDED = (("ß", "ss"), ("ς", "σ"), ("µ", "μ"))
 
+# UTF-8 bytes of letters from which on the same ones in a row are the same text, however spaced and punctuated: in a
+# short one "1.5" and "15" are two things.
+LETTERS = 100
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xFF51AFD7ED558CCD)
 _EMPTY = np.uint32(0xFFFFFFFF)
 _SPACE = 32
 # A token's bytes beyond these are hashed one token at a time; in text, hardly any.
 _WINDOWED_BYTES = 64
+
+
+class Characters(NamedTuple):
+    """UTF-8 of a batch of texts: lower case, separators as spaces, and spaces between texts and around all."""
+
+    units: U8
+    starts: I64  # where each text starts, and where the last ends
+    unspaced: I64  # where characters of scripts without spaces start
 
 
 class Tokens(NamedTuple):
@@ -141,26 +153,33 @@ def _buffer(texts: pa.Array) -> tuple[bytes, I64]:
     return b" " * 8 + content.translate(_ascii()) + b" " * 8, offsets - offsets[0] + 8
 
 
-def tokens(texts: pa.Array) -> Tokens:
-    """Tokens of a batch of texts (string, no nulls)."""
-    content, text_starts = _buffer(texts)
+def characters(texts: pa.Array) -> Characters:
+    """Characters of a batch of texts (string, no nulls)."""
+    content, starts = _buffer(texts)
     units = np.frombuffer(content, np.uint8)
     kinds, blocks, leads = _code_points()
     at = np.flatnonzero(np.frombuffer(content.translate(leads), np.bool_))
     if len(at):
         units = units.copy()
-        unspaced = _rewrite_characters(units, at, kinds, blocks)
-        content = units.tobytes()
-    else:
-        unspaced = at
-    inside = units != _SPACE
-    if len(unspaced):
-        starts, ends = _bounds_unspaced(units, inside, unspaced, text_starts)
+        at = _rewrite_characters(units, at, kinds, blocks)
+    return Characters(units, starts, at)
+
+
+def tokens(of: Characters) -> Tokens:
+    """Tokens of a batch of texts."""
+    inside = of.units != _SPACE
+    if len(of.unspaced):
+        starts, ends = _bounds_unspaced(of.units, inside, of.unspaced, of.starts)
     else:
         bounds = np.flatnonzero(inside[1:] != inside[:-1])
         bounds += 1
         starts, ends = bounds[::2], bounds[1::2]
-    return Tokens(_token_hashes(content, starts, ends), np.searchsorted(starts, text_starts))
+    return Tokens(_token_hashes(of.units, starts, ends), np.searchsorted(starts, of.starts))
+
+
+def tokens_of(texts: pa.Array) -> Tokens:
+    """Tokens of a batch of texts (string, no nulls)."""
+    return tokens(characters(texts))
 
 
 def _rewrite_characters(units: U8, at: I64, kinds: U8, blocks: U8) -> I64:
@@ -212,9 +231,9 @@ def _bounds_unspaced(units: U8, inside: npt.NDArray[np.bool_], unspaced: I64, te
     return np.flatnonzero(starts), np.flatnonzero(last) + 1
 
 
-def _token_hashes(content: bytes, starts: I64, ends: I64) -> U64:
+def _token_hashes(units: U8, starts: I64, ends: I64) -> U64:
     """A hash over the bytes of each token, 8 at a time."""
-    windows: U64 = np.ndarray((len(content) - 7,), "<u8", content, 0, (1,))
+    windows: U64 = np.ndarray((len(units) - 7,), "<u8", units.data, 0, (1,))
     lengths = ends - starts
     masks = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [2**64 - 1], np.uint64)
     hashes = windows[starts]
@@ -231,7 +250,7 @@ def _token_hashes(content: bytes, starts: I64, ends: I64) -> U64:
         done += 8
         longer = longer[lengths[longer] > done]
     for token in longer:
-        tail = xxhash.xxh3_64_intdigest(content[starts[token] + done : ends[token]])
+        tail = xxhash.xxh3_64_intdigest(units[starts[token] + done : ends[token]].data)
         hashes[token] ^= np.uint64(tail)
     return hashes
 
@@ -280,7 +299,7 @@ def unpack_shingles(packed: pa.Array) -> list[U32]:
 
 def packed_shingles(texts: pa.Array) -> pa.Array:
     """`pack_shingles` of texts."""
-    found = shingles(tokens(texts))
+    found = shingles(tokens_of(texts))
     return pack_shingles(found.hashes, np.diff(found.offsets))
 
 
@@ -313,9 +332,26 @@ def _densify(sketch: U32) -> U32:
 
 def content_hashes(texts: pa.Array, of: Tokens) -> list[str]:
     """32 hex digits (xxh3, 128 bit) over each document's tokens; of one without any, over the text."""
-    content = of.hashes.data.cast("B")
-    digest = xxhash.xxh3_128_hexdigest
+    digest, content = xxhash.xxh3_128_hexdigest, of.hashes.data.cast("B")
     return [
         digest(content[8 * start : 8 * end]) if end > start else digest(texts[row].as_py().encode())
-        for row, (start, end) in enumerate(zip(of.offsets[:-1].tolist(), of.offsets[1:].tolist(), strict=True))
+        for row, (start, end) in enumerate(pairwise(of.offsets.tolist()))
     ]
+
+
+def letter_hashes(texts: pa.Array, of: Characters) -> list[str]:
+    """32 hex digits (xxh3, 128 bit) over each document's letters, digits and marks, whatever stands between them; of
+    one with less than LETTERS bytes of them, over its words; of one without any, over the text."""
+    inside = of.units != _SPACE
+    counts = np.add.reduceat(inside, of.starts[:-1], dtype=np.int64) if len(texts) else of.starts[:-1]
+    digest, content, letters = xxhash.xxh3_128_hexdigest, of.units.data, of.units[inside].data
+    hashes: list[str] = []
+    at = 0
+    for row, count in enumerate(counts.tolist()):
+        if count >= LETTERS:
+            hashes.append(digest(letters[at : at + count]))
+        else:
+            words = b" ".join(bytes(content[of.starts[row] : of.starts[row + 1]]).split())
+            hashes.append(digest(words or texts[row].as_py().encode()))
+        at += count
+    return hashes
