@@ -10,6 +10,7 @@ tools take, merged documents that share nothing but a template into clusters of 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -45,7 +46,7 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
 
     `documents` are the shingles of each in order of the text, repeated ones too.
     """
-    distinct = [_distinct(shingle) for shingle in documents]
+    distinct = _distinct(documents)
     sizes = np.array([len(shingle) for shingle in distinct], np.int64)
     both = sizes[pairs].sum(axis=1)
     ends = np.flatnonzero(np.diff(np.cumsum(both) // _CHUNK_SHINGLES)) + 1
@@ -53,8 +54,7 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     jaccard = common / np.maximum(1, both - common)
     sure = (jaccard >= config.sure_jaccard) & (common > 0)
     counts = sure | (common >= _INSIDE * sizes[pairs].min(axis=1))
-    likely = np.flatnonzero((jaccard >= config.jaccard) & (common > 0) & ~sure)
-    for pair in likely.tolist():
+    for pair in np.flatnonzero((jaccard >= config.jaccard) & (common > 0) & ~sure).tolist():
         first, second = pairs[pair]
         stretches = (own_stretch(documents[first], distinct[second]), own_stretch(documents[second], distinct[first]))
         sure[pair] = min(stretches) < config.own_stretch
@@ -78,22 +78,37 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     )
 
 
-def _distinct(shingle: U32) -> U32:
-    ordered = np.sort(shingle)
-    first = np.ones(len(ordered), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    return ordered[first]
+def _distinct(documents: Sequence[U32]) -> list[U32]:
+    """The distinct shingles of each document, sorted."""
+    ordered = [np.sort(shingle) for shingle in documents]  # one by one within the caches: a tenth of a sort of all
+    bounds = _bounds([len(shingle) for shingle in documents])
+    values = np.concatenate([*ordered, np.zeros(0, np.uint32)])
+    new = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    new[bounds[:-1][bounds[:-1] < len(values)]] = True
+    places = np.searchsorted(np.flatnonzero(new), bounds).tolist()
+    values = values[new]
+    return [values[start:end] for start, end in pairwise(places)]
+
+
+def _bounds(lengths: Sequence[int]) -> I64:
+    bounds = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=bounds[1:])
+    return bounds
 
 
 def _shared(distinct: Sequence[U32], sizes: I64, pairs: I64) -> I64:
     """How many shingles the two of each pair share."""
     if not len(pairs):
         return np.zeros(0, np.int64)
-    values = np.concatenate([distinct[document] for document in pairs.reshape(-1).tolist()]).astype(np.uint64)
-    values |= np.repeat(np.arange(len(pairs), dtype=np.uint64), sizes[pairs].sum(axis=1)) << np.uint64(32)
-    values.sort(kind="stable")  # merges the runs that are there: a fifth of the time of the default
-    twice = values[1:][values[1:] == values[:-1]] >> np.uint64(32)
-    return np.bincount(twice.view(np.int64), minlength=len(pairs))
+    values = np.concatenate([distinct[document] for document in pairs.reshape(-1).tolist()])
+    bounds = _bounds(sizes[pairs].sum(axis=1))
+    for start, end in pairwise(bounds.tolist()):
+        values[start:end].sort()
+    twice = values[1:] == values[:-1]
+    within = bounds[1:-1]
+    twice[within[(within > 0) & (within < len(values))] - 1] = False
+    return np.diff(np.searchsorted(np.flatnonzero(twice), bounds))
 
 
 def own_stretch(shingle: U32, other: U32) -> float:
@@ -102,11 +117,13 @@ def own_stretch(shingle: U32, other: U32) -> float:
     An edited copy differs here and there (95 % of those with one word in ten changed stay below .036); two pages
     of one template differ in one stretch each (.17 and more). `other` is without repetitions, sorted.
     """
-    found = np.searchsorted(other, shingle)
-    found[found == len(other)] = 0
-    known = np.flatnonzero(other[found] == shingle) if len(other) else found[:0]
-    bounds = np.concatenate([[-1], known, [len(shingle)]])
-    return float(np.diff(bounds).max() - 1) / max(1, len(shingle))
+    if not len(shingle) or not len(other):
+        return float(len(shingle) > 0)
+    known = (other.take(other.searchsorted(shingle), mode="clip") == shingle).nonzero()[0]
+    if not len(known):
+        return 1.0
+    inside = (known[1:] - known[:-1]).max(initial=1) - 1
+    return float(max(known[0], len(shingle) - 1 - known[-1], inside)) / len(shingle)
 
 
 class Clusters(NamedTuple):

@@ -342,16 +342,11 @@ def content_hashes(texts: pa.Array, of: Tokens) -> list[str]:
 def letter_hashes(texts: pa.Array, of: Characters) -> list[str]:
     """32 hex digits (xxh3, 128 bit) over each document's letters, digits and marks, whatever stands between them; of
     one with less than LETTERS bytes of them, over its words; of one without any, over the text."""
-    inside = of.units != _SPACE
-    counts = np.add.reduceat(inside, of.starts[:-1], dtype=np.int64) if len(texts) else of.starts[:-1]
-    digest, content, letters = xxhash.xxh3_128_hexdigest, of.units.data, of.units[inside].data
+    digest, content = xxhash.xxh3_128_hexdigest, of.units.tobytes()
     hashes: list[str] = []
-    at = 0
-    for row, count in enumerate(counts.tolist()):
-        if count >= LETTERS:
-            hashes.append(digest(letters[at : at + count]))
-        else:
-            words = b" ".join(bytes(content[of.starts[row] : of.starts[row + 1]]).split())
-            hashes.append(digest(words or texts[row].as_py().encode()))
-        at += count
+    for row, (start, end) in enumerate(pairwise(of.starts.tolist())):
+        letters = content[start:end].translate(None, b" ")
+        if len(letters) < LETTERS:
+            letters = b" ".join(content[start:end].split()) or texts[row].as_py().encode()
+        hashes.append(digest(letters))
     return hashes
