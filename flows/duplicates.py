@@ -336,9 +336,11 @@ def join_keys(
         key, number = _numbered(found, here["source_row"].to_numpy(), here["number"].to_numpy())
         keys.append(key)
         numbers.append(number)
-    own_keys, own_numbers = _concatenated(keys, np.uint64), _concatenated(numbers, np.uint64)
-    own_rows = (own_numbers - np.uint64(first)).astype(np.uint32)
-    write_work(folder / "keys.parquet", sort_bands(own_keys.reshape(-1, 1), own_rows))
+    own_numbers = _concatenated(numbers, np.uint64)
+    own = sort_bands(_concatenated(keys, np.uint64).reshape(-1, 1), (own_numbers - np.uint64(first)).astype(np.uint32))
+    write_work(folder / "keys.parquet", own)
+    own_keys = own["key"].to_numpy()
+    keys, numbers = [own_keys], [own["row"].to_numpy() + np.uint64(first)]
     if len(moved):
         for segment in segments:
             here = moved.filter(

@@ -237,14 +237,14 @@ def _token_hashes(units: U8, starts: I64, ends: I64) -> U64:
     lengths = ends - starts
     masks = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [2**64 - 1], np.uint64)
     hashes = windows[starts]
-    hashes &= masks[np.minimum(lengths, 8)]
-    hashes += lengths.astype(np.uint64) << np.uint64(56)
+    hashes &= masks.take(lengths, mode="clip")
+    hashes += lengths.view(np.uint64) << np.uint64(56)
     mix(hashes)
     longer = np.flatnonzero(lengths > 8)
     done = 8
     while len(longer) and done < _WINDOWED_BYTES:
         more = windows[starts[longer] + done]
-        more &= masks[np.minimum(lengths[longer] - done, 8)]
+        more &= masks.take(lengths[longer] - done, mode="clip")
         more += hashes[longer] * _GOLDEN
         hashes[longer] = mix(more)
         done += 8
