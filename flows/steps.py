@@ -29,11 +29,12 @@ from transforms import pipeline
 from transforms.boilerplate import templates as template_counts
 from transforms.boilerplate.templates import Templates
 from transforms.config import Config
+from transforms.encoding import DECODING
 from transforms.errors import RefusedError
 from transforms.identity import identify_documents
 from transforms.schema import TABLES, column_type
 from transforms.select import Verdict, publishable, select_documents
-from transforms.spans import restore
+from transforms.spans import LedgerEntry, restore
 
 # Libraries that touch text or numbers in the tables; another version may give other rows.
 TEXT_LIBRARIES = (
@@ -162,14 +163,22 @@ def restore_records(folder: Path, published: Path, table: str, spans: Sequence[P
     rows = read_table(published)
     ids = rows["id"].to_pylist()
     ledgers = ledger_of(spans, ids)
-    originals = [restore(text, ledgers.get(id, ())) for id, text in zip(ids, rows["text"].to_pylist(), strict=True)]
+    texts = rows["text"].to_pylist()
+    originals = [restore(text, ledgers.get(document, ())) for document, text in zip(ids, texts, strict=True)]
     documents = rows.select(list(_KEPT)).append_column("original", pa.array(originals, column_type("original")))
+    charsets = [_charset(ledgers.get(document, ())) for document in ids]
+    documents = documents.append_column("charset", pa.array(charsets, column_type("charset")))
     unread = pa.repeat(False, len(rows)) if table == "documents" else pc.equal(rows["reject_stage"], "read")
     for name in _UNREADABLE:
         found = rows[name] if table == "rejected" else pa.nulls(len(rows), column_type(name))
         documents = documents.append_column(name, pc.if_else(unread, found, pa.scalar(None, column_type(name))))
     write_work(folder / "records.parquet", pipeline.prepare(documents, config))
     return {"records": len(rows)}
+
+
+def _charset(ledger: Sequence[LedgerEntry]) -> str | None:
+    """What the record was decoded from, where the ledger says so."""
+    return next((entry.span.rule.split(".", 1)[1] for entry in ledger if entry.span.transform == DECODING), None)
 
 
 # ------------------------------------------------------------------------------------------------------------ identify

@@ -26,12 +26,17 @@ def everything(curated):
 
 
 def test_under_the_same_code_and_config_nothing_but_the_version_changes(tmp_path, run):
-    """Supersession, duplicates, a duplicate whose twin left, an unreadable line, vanished files: all as they were."""
+    """Supersession, duplicates, a duplicate whose twin left, an unreadable line, vanished files, a line in Latin-1: all
+    as they were."""
     job = Job(tmp_path)
+    latin = {"id": "latin", "charset": "latin-1", "text": article(9, "Böschung") + "Über die Brücke fährt kein Bus."}
+    (job.raw / "latin").mkdir(parents=True)
+    (job.raw / "latin/a.jsonl").write_bytes(json.dumps(latin, ensure_ascii=False).encode("latin-1"))
     for day in (job.day1, job.day2, job.day3, job.day5):
         day()
         last = run(job.raw, job.curated)
     before = everything(job.curated)
+    assert "decode.iso8859-1" in {span["rule"] for span in before["removed_spans"]}
     summary = run(job.raw, job.curated, rebuild=True)
     assert summary["version"] != last["version"]
     assert everything(job.curated) == before
