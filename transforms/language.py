@@ -240,20 +240,38 @@ def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> 
     if cld2 and sure and cld2.language in _WELL_KNOWN and letters.symbols * 3 < letters.weight:
         return _Answer(cld2.language, _logistic(_ALONE, _alone_evidence(cld2, letters)), _names("pycld2"))
     names = _names(*(("pycld2",) if cld2 else ()), "py3langid", "langdetect")
-    plain = _lowered(_URL.sub(" ", profiles.sample(text, _VOTED_CHARS)))
-    letters = count_letters(plain)
-    if letters.weight < config.min_letters or len(_CODE.findall(plain)) * _CODE_RATIO > letters.weight:
+    plain, letters = _plain(text)
+    if letters.weight < config.min_letters or _is_code(plain, letters):
         return _Answer("und", 0.0, names)
     known, score = _ask_py3langid(profiles.sample(plain, _PY3LANGID_CHARS))
-    if cld2 and cld2.reliable and known == cld2.language != "und":  # langdetect can't outvote both
-        evidence = _agreed_evidence(cld2, score, plain, letters)
-        return _Answer(known, _logistic(_AGREED, evidence), _names("pycld2", "py3langid"))
+    if cld2 and (agreed := _agreed(cld2, known, score, plain, letters)):  # langdetect can't outvote both
+        return agreed
     ballot = _vote(plain, cld2, known, score)
     language = _elected(ballot, sure)
     if language == "und":
         return _Answer("und", 0.0, names)
     evidence = _voted_evidence(language, ballot, plain, letters)
     return _Answer(language, _logistic(_VOTED if cld2 else _VOTED_BY_TWO, evidence), names)
+
+
+def _plain(text: str) -> tuple[str, Letters]:
+    """What of a text is voted on, with its letters."""
+    plain = _lowered(_URL.sub(" ", profiles.sample(text, _VOTED_CHARS)))
+    return plain, count_letters(plain)
+
+
+def _is_code(text: str, letters: Letters) -> bool:
+    return len(_CODE.findall(text)) * _CODE_RATIO > letters.weight
+
+
+def _agreed(cld2: _Cld2, known: str, score: float, text: str, letters: Letters) -> _Answer | None:
+    """The language on which pycld2, where it is reliable, and py3langid agree."""
+    if not cld2.reliable or known != cld2.language or known == "und":
+        return None
+    size, typical = _size(letters), min(cld2.normal, 1000) / 1000
+    rare = known not in _LANGDETECT
+    evidence = (1.0, typical, _odds(score), _odds(score) * size, rare, size, _wordlessness(text, letters))
+    return _Answer(known, _logistic(_AGREED, evidence), _names("pycld2", "py3langid"))
 
 
 def _elected(ballot: _Ballot, sure: bool) -> str:
@@ -280,12 +298,6 @@ def _vote(text: str, cld2: _Cld2 | None, known: str, known_score: float) -> _Bal
 
 def _alone_evidence(cld2: _Cld2, letters: Letters) -> tuple[float, ...]:
     return (1.0, cld2.percent / 100, min(cld2.normal, 2000) / 1000, _size(letters))
-
-
-def _agreed_evidence(cld2: _Cld2, score: float, text: str, letters: Letters) -> tuple[float, ...]:
-    size, typical = _size(letters), min(cld2.normal, 1000) / 1000
-    rare = cld2.language not in _LANGDETECT
-    return (1.0, typical, _odds(score), _odds(score) * size, rare, size, _wordlessness(text, letters))
 
 
 def _voted_evidence(language: str, ballot: _Ballot, text: str, letters: Letters) -> tuple[float, ...]:
@@ -525,17 +537,19 @@ def _shares(text: str, answer: _Answer, cld2: _Cld2 | None) -> tuple[tuple[str, 
 
 
 def _part_language(part: str, language: str) -> str | None:
-    """The language of a paragraph if it is another: pycld2 and py3langid must agree on it, and a vote be sure of it."""
+    """The language of a paragraph if it is another: pycld2 alone where it may, else it and py3langid must agree."""
     part = part[:_PARAGRAPH_CHARS]
     cld2 = _ask_cld2(part)
-    if cld2 and (cld2.language == language or _related(cld2.language, language)):
+    if cld2 and (cld2.language in (language, "und") or _related(cld2.language, language)):
         return None
-    if not cld2 or not cld2.sure:
-        known, _ = _ask_py3langid(_lowered(part))
-        if known in (language, "und") or (cld2 and known != cld2.language) or _related(known, language):
+    if cld2 is None or (cld2.sure and len(part) >= _LONG_CHARS):
+        answer = _auto(part, count_letters(part), Language(), cld2)
+    else:
+        plain, letters = _plain(part)
+        if _is_code(plain, letters):
             return None
-    answer = _auto(part, count_letters(part), Language(), cld2)
-    if answer.score < _PARAGRAPH_SCORE or _related(answer.language, language):
+        answer = _agreed(cld2, *_ask_py3langid(plain), plain, letters) or _Answer("und", 0.0, "")
+    if answer.score < _PARAGRAPH_SCORE or answer.language == language or _related(answer.language, language):
         return None
     return answer.language
 
