@@ -522,7 +522,7 @@ def _shares(text: str, answer: _Answer, cld2: _Cld2 | None) -> tuple[tuple[str, 
         return ()
     if answer.score < _PLAUSIBLE:
         return ((language, 1.0),)
-    if cld2 and cld2.second < _SECOND_PERCENT and cld2.sure:
+    if cld2 and cld2.second < _SECOND_PERCENT and cld2.reliable:
         return ((language, 1.0),)
     parts = [part for part in text.split("\n") if part.strip()]
     if len(parts) == 1:
