@@ -7,11 +7,13 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from py3langid.langid import MODEL_FILE, LanguageIdentifier, visit_counts
 
 from transforms import language as subject
 from transforms import profiles, scripts
@@ -317,6 +319,47 @@ def test_processes_agree() -> None:
     ]
     assert runs[0] == runs[1]
     assert json.loads(runs[0]) == json.loads(json.dumps(_answers(TEXTS)))
+
+
+def test_the_models_fit_beside_each_other() -> None:
+    code = (
+        "import numpy, psutil, pyarrow; resident = psutil.Process().memory_info; base = resident().rss;"
+        "from transforms.config import Language; from transforms.language import detect;"
+        "detect('Der Zug kam heute zu spät. Ne kom.', Language()); print(resident().rss - base)"
+    )
+    grown = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert grown < 200_000_000
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.binary(max_size=80), st.text(max_size=60).map(str.encode), st.sampled_from(TEXTS).map(str.encode)))
+def test_features_are_those_py3langid_visits(text: bytes) -> None:
+    model, original = subject._py3langid(), _original_py3langid()
+    features, counts = subject._features(text, model)
+    visits = visit_counts(original.tk_nextmove, original._rowbase, original.tk_output, text) or {}
+    assert dict(zip(features.tolist(), counts.tolist(), strict=True)) == dict(visits)
+
+
+@cache
+def _original_py3langid() -> LanguageIdentifier:
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def test_py3langid_answers_as_it_does_itself() -> None:
+    for _, _, _, text in SENTENCES:
+        code, probability = _original_py3langid().classify(text)
+        found, score = subject._ask_py3langid(text)
+        assert found == subject._bcp47(code)
+        assert score > 0.1 or probability < 0.5
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_characters="\n"), min_size=1, max_size=30), min_size=1, max_size=8))
+def test_letters_of_parts_are_those_of_each(parts: list[str]) -> None:
+    totals, weights = scripts.count_letters_of(parts)
+    letters = [scripts.count_letters(part) for part in parts]
+    assert totals == [one.total for one in letters]
+    assert weights == [one.weight for one in letters]
 
 
 def test_exact_profiles_count_langdetects_ngrams() -> None:
