@@ -185,7 +185,7 @@ def run_tamis(records: list[dict[str, Any]], field: str, models: list[Path], con
             (text, lines, templates.get(site, line_model.Templates(0, {})))
             for text, lines, site in zip(*(part[name].to_pylist() for name in ("text", "lines", "site")), strict=True)
         ]
-        pages |= {chosen[row] for row in page_removals(judged, settings.boilerplate)}
+        pages |= {chosen[row] for row in page_removals(judged, settings.boilerplate).removals}
     return texts, seconds, pages
 
 

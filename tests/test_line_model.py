@@ -89,7 +89,7 @@ def page(text, templates=NO_TEMPLATES):
 
 
 def judged(text, input="auto", templates=NO_TEMPLATES):
-    return page_removals([(text, line_hashes(text), templates)], Boilerplate(input=input)).get(0)
+    return page_removals([(text, line_hashes(text), templates)], Boilerplate(input=input)).removals.get(0)
 
 
 def test_the_weights_are_those_that_were_measured():

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import xxhash
 
@@ -29,6 +30,7 @@ PROSE_WIDTH = 100
 LONG_PROSE_WIDTH = 250
 WIDE_LETTER = 1.5
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_PROSE_CHARS = PROSE_WIDTH / (1 + WIDE_LETTER)  # of wide letters alone
 _SENTENCE_END = tuple(".!?…。！？؟।؛")
 _CLOSING = "\"'”’»«“)]）」』】"
 # Cut off by a program: an ellipsis glued to a letter. Prose that trails off is longer or ends a dialogue.
@@ -98,7 +100,7 @@ def is_bulleted(line: str) -> bool:
 
 def is_prose(line: str) -> bool:
     """Whether the line is a full paragraph."""
-    if len(line) < PROSE_WIDTH / (1 + WIDE_LETTER) or _BULLET.match(line):
+    if len(line) < _PROSE_CHARS or _BULLET.match(line):
         return False
     if len(line) >= LONG_PROSE_WIDTH or (wide := width(line)) >= LONG_PROSE_WIDTH:
         return True
@@ -119,10 +121,13 @@ def index(text: str) -> Index:
     hashes = line_hashes(text)
     lines = [line.strip() for line in text.split("\n")]
     titles = title_places(lines, (at for at, line in enumerate(lines) if line))
-    keys = sorted({key(value, at in titles) for at, value in enumerate(hashes) if value})
-    document = xxhash.xxh3_64_intdigest(b"".join(value.to_bytes(8, "little") for value in hashes if value))
+    counted = hashes.copy()
+    for at in titles:
+        counted[at] = key(hashes[at], True)
+    keys = sorted(set(counted) - {0})
+    document = xxhash.xxh3_64_intdigest(np.array(list(filter(None, hashes)), "<u8").tobytes())
     long = sorted(
-        (-len(line), value) for line, value in zip(lines, hashes, strict=True) if value and len(line) >= LONG_LINE_CHARS
+        (-len(line), value) for line, value in zip(lines, hashes, strict=True) if len(line) >= LONG_LINE_CHARS and value
     )
     longest = list(dict.fromkeys(value for _, value in long))[:LONG_LINES]
     return Index(hashes, keys, document, longest or [document])

@@ -65,7 +65,7 @@ class Page(NamedTuple):
 
     text: str
     hashes: Sequence[int]  # a hash a line of `text.split("\\n")`
-    anchors: Sequence[Anchor | None]  # what each of those lines is
+    anchors: list[Anchor | None]  # what each of those lines is
     templates: Templates
 
 
@@ -599,7 +599,7 @@ def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> 
 
 def may_be_page(text: str) -> bool:
     """Whether the text has as many short lines as the smallest page; a cheap test that spares most extracted text."""
-    return sum(0 < len(line) < SHORT_LINE for line in text.split("\n")) >= PAGE_SHORT_LINES
+    return sum([0 < len(line) < SHORT_LINE for line in text.split("\n")]) >= PAGE_SHORT_LINES
 
 
 def confidence(margin: int) -> float:

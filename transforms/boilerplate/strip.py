@@ -98,9 +98,12 @@ def removals(
     has_url: bool,
     config: Boilerplate,
     gone: Mapping[int, Removal] | None = None,
+    anchors: Sequence[Anchor | None] | None = None,
 ) -> dict[int, Removal]:
-    """Which of `text.split("\\n")` go and why. `lines` has a hash a line (`lines.line_hashes`); `gone` went before."""
+    """Which of `text.split("\\n")` go and why. `lines` has a hash a line (`lines.line_hashes`); `gone` went before;
+    `anchors` says what each line is, where that was asked already."""
     page = _Page(text.split("\n"), lines, templates, has_url)
+    page.anchors = dict(enumerate(anchors or ()))
     page.gone.update(gone or {})
     while page.round():
         pass
@@ -118,7 +121,7 @@ class _Page:
         self.gone: dict[int, Removal] = {}
         self.anchors: dict[int, Anchor | None] = {}
         self.paragraphs: dict[int, Anchor | None] = {}
-        self.prose: dict[int, bool] = {}
+        self.prose = [is_prose(line) for line in self.lines]
 
     def round(self) -> bool:
         """Apply every rule once to what is left; whether anything went."""
@@ -139,8 +142,7 @@ class _Page:
 
     def anchor(self, at: int) -> Anchor | None:
         if at not in self.anchors:
-            line = self.lines[at]
-            self.anchors[at] = match_line(line) if len(line) <= ANCHOR_CHARS else None
+            self.anchors[at] = line_anchor(self.lines[at])
         return self.anchors[at]
 
     def paragraph(self, at: int) -> Anchor | None:
@@ -148,35 +150,31 @@ class _Page:
             self.paragraphs[at] = match_paragraph(self.lines[at])
         return self.paragraphs[at]
 
-    def is_prose(self, at: int) -> bool:
-        if at not in self.prose:
-            self.prose[at] = is_prose(self.lines[at])
-        return self.prose[at]
-
     def body(self, left: list[int]) -> tuple[int, int]:
         """Where in `left` the body begins and ends. Without any prose all is body: nothing can be told apart."""
         end = len(left)
         while end > 0 and not (
-            self.is_prose(left[end - 1])
-            and self.support[left[end - 1]] is None
-            and self.paragraph(left[end - 1]) is None
+            self.prose[left[end - 1]] and self.support[left[end - 1]] is None and self.paragraph(left[end - 1]) is None
         ):
             end -= 1
         if end == 0:
             return 0, 0
         start = 0
-        while start < end and not (self.is_prose(left[start]) and self.support[left[start]] is None):
+        while start < end and not (self.prose[left[start]] and self.support[left[start]] is None):
             start += 1
         return start, end
 
     def twice(self, left: list[int]) -> bool:
         """A passage of several paragraphs that stands a second time, word for word, goes. A refrain is shorter."""
+        paragraphs = [self.lines[at] for at in left if self.prose[at]]
+        if len(set(paragraphs)) == len(paragraphs):
+            return False
         first: dict[str, int] = {}
         found: list[int] = []
         place = 0
         while place < len(left):
             line = self.lines[left[place]]
-            above = first.setdefault(line, place) if self.is_prose(left[place]) else place
+            above = first.setdefault(line, place) if self.prose[left[place]] else place
             run = 0
             while above + run < place < len(left) - run and (
                 self.lines[left[above + run]] == self.lines[left[place + run]]
@@ -185,7 +183,7 @@ class _Page:
             again = left[place : place + run]
             if (
                 run >= TWICE_COVER * (place - above)
-                and sum(map(self.is_prose, again)) >= TWICE_PARAGRAPHS
+                and sum(self.prose[at] for at in again) >= TWICE_PARAGRAPHS
                 and sum(width(self.lines[at]) for at in again) >= TWICE_WIDTH
             ):
                 found += again
@@ -264,7 +262,7 @@ class _Page:
         if body_end == 0:
             self.without_body(left)
             return
-        before = self.cut(tail, sum(len(self.lines[at]) for at in left[:body_end]))
+        before = self.cut(tail, left[:body_end])
         self.teasers(before)
         before = self.below(before)
         solid = True  # nothing but residue follows
@@ -301,7 +299,7 @@ class _Page:
         if name.islower():  # "The author is …"
             name = ""
         for other in left:
-            if other != at and self.is_prose(other):
+            if other != at and self.prose[other]:
                 anchor = self.paragraph(other)
                 if (name and name in self.lines[other]) or (anchor is not None and anchor.reason == note.reason):
                     return False
@@ -349,13 +347,13 @@ class _Page:
         """Whether the line shows by itself that it is residue."""
         return self.support[at] is not None or self.is_tail_anchor(at) or self.paragraph(at) is not None
 
-    def cut(self, tail: list[int], body_chars: int | None) -> list[int]:
+    def cut(self, tail: list[int], body: list[int] | None) -> list[int]:
         """Cut from the first heading of a block on; what stands before it."""
         cut = next(
             (
                 place
                 for place, at in enumerate(tail)
-                if self.begins_cut(at) and (body_chars is None or self.is_block(tail[place:], body_chars))
+                if self.begins_cut(at) and (body is None or self.is_block(tail[place:], body))
             ),
             len(tail),
         )
@@ -369,7 +367,7 @@ class _Page:
             self.gone[at] = block._replace(support=support)
         return tail[:cut]
 
-    def is_block(self, block: list[int], body_chars: int) -> bool:
+    def is_block(self, block: list[int], body: list[int]) -> bool:
         """Whether all that begins with this heading is residue."""
         heading = self.anchor(block[0])
         if heading is None:
@@ -383,8 +381,10 @@ class _Page:
             return True
         if is_weak:
             return False
-        chars = sum(len(self.lines[at]) for at in rest)
-        return witnesses > 1 or (len(rest) <= BLOCK_LINES and chars <= BLOCK_SHARE * body_chars)
+        return witnesses > 1 or (len(rest) <= BLOCK_LINES and self.chars(rest) <= BLOCK_SHARE * self.chars(body))
+
+    def chars(self, lines: list[int]) -> int:
+        return sum(len(self.lines[at]) for at in lines)
 
     def is_tail_anchor(self, at: int) -> bool:
         """Whether the line is furniture that stands below an article."""
@@ -422,7 +422,7 @@ class _Page:
             support = self.support[at] if self.has_url else None
             if at in self.gone:
                 continue
-            if support is None and self.is_prose(at):
+            if support is None and self.prose[at]:
                 continue
             anchor = self.anchor(at)
             if support is not None:
@@ -456,29 +456,38 @@ class _Page:
                 self.remove(at, self.anchor(at), removal)
 
 
-def page_removals(
-    documents: Sequence[tuple[str, Sequence[int], Templates] | None], config: Boilerplate
-) -> dict[int, dict[int, Removal]]:
+def line_anchor(line: str) -> Anchor | None:
+    """What the line is, where it is short enough to ask."""
+    return match_line(line) if 0 < len(line) <= ANCHOR_CHARS else None
+
+
+class Pages(NamedTuple):
+    """What was found on looking for whole pages; rows are the shard's."""
+
+    removals: dict[int, dict[int, Removal]]  # of a whole page: the lines that go
+    anchors: dict[int, list[Anchor | None]]  # of whatever may have been one: what each line is
+
+
+def page_removals(documents: Sequence[tuple[str, Sequence[int], Templates] | None], config: Boilerplate) -> Pages:
     """Of the documents (text, hash a line, templates) that are whole pages: which lines the learned model takes.
 
     An anchor on a line names its reason, then a template, then the heading of the block the line is in.
     """
     if config.input == "extracted":
-        return {}
+        return Pages({}, {})
     model = line_model.load(config.model_path)
     pages, rows = [], []
     for row, document in enumerate(documents):
         if document is not None and (config.input == "page" or line_model.may_be_page(document[0])):
             text, hashes, templates = document
-            lines = [line.strip() for line in text.split("\n")]
-            anchors = [match_line(line) if line and len(line) <= ANCHOR_CHARS else None for line in lines]
+            anchors = [line_anchor(line.strip()) for line in text.split("\n")]
             pages.append(line_model.Page(text, hashes, anchors, templates))
             rows.append(row)
     threshold = config.page_score if config.input == "auto" else None
     found: dict[int, dict[int, Removal]] = {}
     for number, scores in line_model.whole_pages(pages, model, threshold):
         found[rows[number]] = _named(pages[number], scores, config.line_score)
-    return found
+    return Pages(found, {row: page.anchors for row, page in zip(rows, pages, strict=True)})
 
 
 def _named(page: line_model.Page, scores: Mapping[int, int], threshold: int) -> dict[int, Removal]:
@@ -609,7 +618,9 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
         if not text.strip():
             reasons[row], stages[row] = "empty", "strip"
             continue
-        gone = removals(text, hashes, templates.get(site, NO_TEMPLATES), bool(url), config.boilerplate, pages.get(row))
+        known = templates.get(site, NO_TEMPLATES)
+        asked = pages.removals.get(row), pages.anchors.get(row)
+        gone = removals(text, hashes, known, bool(url), config.boilerplate, *asked)
         if not gone:
             continue
         removed[row] = spans(text, gone)
