@@ -172,23 +172,26 @@ class _Lines:
 
     def __init__(self, pages: Sequence[Page], model: Model) -> None:
         text = "\n".join(page.text for page in pages)
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int32)
-        codes = np.where(codes < CODE_POINTS, codes, 0)
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).view(np.int32)
+        if codes.max(initial=0) >= CODE_POINTS:
+            codes = np.where(codes < CODE_POINTS, codes, 0)
         classes = model.classes[codes]
-        ends = np.flatnonzero(np.append(codes, 10) == 10)
+        ends = np.append(np.flatnonzero(codes == 10), len(codes))
         starts = np.append(0, ends[:-1] + 1)
-        line_of = np.repeat(np.arange(len(starts)), ends - starts + 1)[: len(codes)]
-        counts = np.bincount(line_of * CLASSES + classes, minlength=len(starts) * CLASSES)
-        counts = counts.reshape(len(starts), CLASSES)
+        cells = np.repeat(np.arange(len(starts)) * CLASSES, ends - starts + 1)[: len(codes)]
+        cells += classes
+        counts = np.bincount(cells, minlength=len(starts) * CLASSES).reshape(len(starts), CLASSES)
         line_counts = np.array([page.text.count("\n") + 1 for page in pages])
         all_document = np.repeat(np.arange(len(pages)), line_counts)
         all_place = np.arange(len(starts)) - np.repeat(np.cumsum(line_counts) - line_counts, line_counts)
 
         ink = (classes != SPACE) & (classes != NEWLINE)
-        places = np.flatnonzero(ink)
-        kept = np.flatnonzero(np.bincount(line_of[places], minlength=len(starts)) > 0)
-        first = places[np.searchsorted(places, starts[kept])]
-        last = places[np.searchsorted(places, ends[kept]) - 1]
+        kept = np.flatnonzero(counts.sum(axis=1) > counts[:, SPACE] + counts[:, NEWLINE])
+        # A line's first ink begins a stretch of ink, and its last ends one.
+        begins = np.flatnonzero(ink & ~np.append(False, ink[:-1]))
+        stops = np.flatnonzero(ink & ~np.append(ink[1:], False))
+        first = begins[np.searchsorted(begins, starts[kept])]
+        last = stops[np.searchsorted(stops, ends[kept]) - 1]
 
         self.documents = len(pages)
         self.kept = kept
@@ -201,31 +204,27 @@ class _Lines:
         self.is_cut_off = (codes[last] == 0x2026) | (
             (codes[last] == 46) & (codes[np.maximum(last - 1, 0)] == 46) & (codes[np.maximum(last - 2, 0)] == 46)
         )
-        self._words(codes, classes, line_of, kept, model)
 
-    def _words(
-        self, codes: npt.NDArray[np.int32], classes: npt.NDArray[np.uint8], line_of: Ints, kept: Ints, model: Model
-    ) -> None:
-        """Count the words: a run of letters and digits is one, and so is every wide letter."""
+        # A run of letters and digits is a word, and so is every wide letter.
         is_word = ((classes >= LOWER) & (classes <= CASELESS)) | (classes == DIGIT)
         wide = classes == WIDE
         self._begins = wide | (is_word & ~np.append(False, is_word[:-1]))
-        self._letters = np.flatnonzero(is_word | wide)
-        self._lower = model.lower[codes[self._letters]]
+        self._in_word = is_word | wide
+        self._codes, self._lower = codes, model.lower
         begin = np.flatnonzero(self._begins)
-        column = np.full(line_of.max(initial=0) + 1, -1)
-        column[kept] = np.arange(len(kept))
-        self.word_line = column[line_of[begin]]
-        self.words = np.bincount(self.word_line, minlength=len(kept))
+        self.words = np.diff(np.append(np.searchsorted(begin, starts), len(begin)))[kept]
+        self.word_line = np.repeat(np.arange(len(kept)), self.words)
         self.capitals = np.bincount(self.word_line[classes[begin] == UPPER], minlength=len(kept))
 
     def buckets(self) -> Ints:
         """The bucket of each word, in its document's own table."""
         if len(self.word_line) == 0:
             return self.word_line
-        at = np.flatnonzero(self._begins[self._letters])
-        rank = np.arange(len(self._letters)) - np.repeat(at, np.diff(np.append(at, len(self._letters))))
-        mixed = (self._lower.astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(rank, len(_POWERS) - 1)]
+        letters = np.flatnonzero(self._in_word)
+        at = np.flatnonzero(self._begins[letters])
+        rank = np.arange(len(letters)) - np.repeat(at, np.diff(np.append(at, len(letters))))
+        lower = self._lower[self._codes[letters]]
+        mixed = (lower.astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(rank, len(_POWERS) - 1)]
         bucket = (np.add.reduceat(mixed, at) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - 12)
         return self.document[self.word_line] * _BUCKETS + bucket.astype(np.int64)
 
