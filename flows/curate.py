@@ -163,6 +163,8 @@ class _Run:
         if sum(identified["known"].values()) == records.total() and not self.rebuild:
             return None
 
+        # Hashed by a worker while the others read and clean.
+        index = self.pool.submit(index_of, self.curated, None if self.rebuild else parent)
         state = [self.curated / file["path"] for file in parent["state"]] if parent else []
         restored = 0
         if self.rebuild:  # all that was published comes in again, and nothing stands before it
@@ -195,17 +197,24 @@ class _Run:
         self._all("clean", cleans)
         cleaned = [unit.folder for unit in cleans]
 
-        segments = index_of(self.curated, None if self.rebuild else parent)
+        segments = index.result()
         settled, segment, merged = self._compare(cleans, published, segments, before)
         (compared,) = self._all("settle", [settled])
+        share = step(
+            self.staging,
+            "share_paragraphs",
+            [settled.folder.name, segment.folder.name],
+            *([folder / "paragraphs.parquet" for folder in cleaned], settled.folder, published, segments, merged),
+        )
+        self._all("share", [share])
 
         folder = self.curated / "versions" / plan.name
         writes = [
             step(
                 self.staging,
                 "write_piece",
-                [clean.name, settled.folder.name, plan.name, str(number)],
-                *(clean, settled.folder, folder, number),
+                [clean.name, share.folder.name, plan.name, str(number)],
+                *(clean, share.folder, folder, number),
             )
             for number, clean in enumerate(cleaned)
         ]
@@ -256,10 +265,11 @@ class _Run:
             if self.rebuild and parent
             else [path for done in written for path in done.get("replaced", ())],
             {f"template-{name}": count.folder / f"{name}.parquet" for name in ("counts", "groups")}
-            | {f"dedup-{name}": segment.folder / f"{name}.parquet" for name in ("contents", "keys")},
+            | {f"dedup-{name}": segment.folder / f"{name}.parquet" for name in ("contents", "keys")}
+            | {"dedup-paragraphs": share.folder / "paragraphs.parquet"},
             [file["path"] for file in parent["state"]]
             if self.rebuild and parent
-            else [path.relative_to(self.curated).as_posix() for part in merged for path in (part.contents, part.keys)],
+            else [path.relative_to(self.curated).as_posix() for part in merged for path in part[:3]],
         ).result()
         self.seconds["publish"] = time.perf_counter() - start
         self._tell("publish", 1, 1)

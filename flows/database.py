@@ -23,9 +23,9 @@ else:
 MEMORY = "2GB"
 # Columns that aren't strings, for views over no files.
 _TYPES = {
-    **dict.fromkeys(("line_document", "line", "long_line"), "UBIGINT"),
+    **dict.fromkeys(("line_document", "line", "long_line", "paragraph"), "UBIGINT"),
     **dict.fromkeys(("long_lines", "line_keys"), "UBIGINT[]"),
-    **dict.fromkeys(("char_count", "groups", "ordinal"), "INTEGER"),
+    **dict.fromkeys(("char_count", "chars", "groups", "ordinal"), "INTEGER"),
     **dict.fromkeys(("earlier", "later"), "UINTEGER"),
     "duplicate_similarity": "FLOAT",
 }

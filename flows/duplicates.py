@@ -1,6 +1,6 @@
 """The work of the comparison: every document against all others, of this run and of every version before.
 
-match ─► [join keys]ᵣ ─► pair up ─► [shingle texts]ₛ ─► [verify]ₚ ─► settle
+match ─► [join keys]ᵣ ─► pair up ─► [shingle texts]ₛ ─► [verify]ₚ ─► settle ─► share paragraphs
                 └─► write segment (the index of this version)
 
 `match` knows what equals what, and numbers the rest in the order of canonicals. Keys are joined one range r at a
@@ -25,6 +25,7 @@ from transforms.dedup.clusters import Edges, cluster, verify
 from transforms.dedup.exact import exact_duplicates
 from transforms.dedup.index import CONTENTS, REBUILD, check_making, marked, merged_by, rows_of, sort_keys
 from transforms.dedup.minhash import batches_of, packed_shingles, unpack_shingles
+from transforms.dedup.paragraphs import PARAGRAPHS, paragraphs_of
 from transforms.errors import RefusedError
 from transforms.schema import column_type
 
@@ -63,10 +64,11 @@ _EDGES = pa.schema(
 
 
 class Segment(NamedTuple):
-    """A segment of the index: its two files, how many contents it has, and their first number."""
+    """A segment of the index: its three files, how many contents it has, and their first number."""
 
     contents: Path
     keys: Path
+    paragraphs: Path
     rows: int
     base: int
 
@@ -84,7 +86,7 @@ def index_of(curated: Path, manifest: dict[str, Any] | None) -> list[Segment]:
     base = 0
     for name in names:
         paths = []
-        for kind, schema in (("contents", CONTENTS), ("keys", KEYS)):
+        for kind, schema in (("contents", CONTENTS), ("keys", KEYS), ("paragraphs", PARAGRAPHS)):
             relative = f"state/dedup-{kind}-{name}"
             path = curated / relative
             if relative not in files or not path.is_file():
@@ -96,7 +98,7 @@ def index_of(curated: Path, manifest: dict[str, Any] | None) -> list[Segment]:
             check_making(pq.read_schema(path), schema, str(path))
             paths.append(path)
         rows = pq.read_metadata(paths[0]).num_rows
-        segments.append(Segment(paths[0], paths[1], rows, base))
+        segments.append(Segment(*paths, rows, base))
         base += rows
     return segments
 
@@ -134,6 +136,8 @@ def write_segment(
 
 
 def _write_marked(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """A segment's file; `tables` are sorted by their first column, hashes, where there are others."""
+    sorted_by = schema.names[0] if len(schema) > 1 else None
     with (
         create(path) as written,
         pq.ParquetWriter(
@@ -142,9 +146,9 @@ def _write_marked(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> 
             compression="zstd",
             compression_level=1,
             use_dictionary=False,
-            write_statistics=["key"] if schema is KEYS else False,
+            write_statistics=[sorted_by] if sorted_by else False,
             write_page_checksum=True,
-            column_encoding={"key": "DELTA_BINARY_PACKED"} if schema is KEYS else None,
+            column_encoding={sorted_by: "DELTA_BINARY_PACKED"} if sorted_by else None,
         ) as writer,
     ):
         for table in tables:
@@ -161,6 +165,11 @@ def write_signatures(folder: Path, documents: pa.Table) -> int:
     write_work(folder / "keys.parquet", sort_bands(keys, rows.astype(np.uint32)), ROW_GROUP_KEYS)
     write_work(folder / "shingles.parquet", documents.select(["shingles"]), ROW_GROUP_TEXTS)
     return len(rows) * bands.type.list_size
+
+
+def write_paragraphs(folder: Path, documents: pa.Table) -> None:
+    """The paragraphs of a piece's documents: `paragraphs.parquet`."""
+    write_work(folder / "paragraphs.parquet", paragraphs_of(documents))
 
 
 def _read_keys(path: Path, low: int, high: int) -> pa.Table:
@@ -565,6 +574,68 @@ def settle(folder: Path, matched: Path, paired: Path, verified: Sequence[Path], 
     return {"verdicts": len(verdicts), "changes": len(changes), "near": near_count}
 
 
+# ----------------------------------------------------------------------------------------------------- share paragraphs
+
+
+def share_paragraphs(
+    folder: Path,
+    pieces: Sequence[Path],
+    settled: Path,
+    published: Sequence[tuple[Path, str]],
+    segments: Sequence[Segment],
+    merged: Sequence[Segment],
+) -> Done:
+    """How much of each new document that is kept stands in other kept ones, of this version or an earlier one.
+
+    `verdicts.parquet` is that of `settled` with `shared_chars`; `paragraphs.parquet`: this version's part of the
+    index, with those of `merged` in it.
+    """
+    with connect(folder, MEMORY) as database:
+        view(database, "pieces", pieces, [*PARAGRAPHS.names, "chars"])
+        view(database, "indexed", [segment.paragraphs for segment in segments], PARAGRAPHS.names)
+        view(database, "verdicts", [settled / "verdicts.parquet"], _VERDICT)
+        view(database, "changes", [settled / "changes.parquet"], ["id", "reject_reason"])
+        published_view(database, published, ["id"])
+        shared = database.sql(
+            f"""
+            WITH fresh AS (
+                SELECT paragraph, document, sum(chars)::INTEGER AS chars FROM pieces
+                WHERE document NOT IN (SELECT id FROM verdicts WHERE reject_reason IS NOT NULL)
+                GROUP BY paragraph, document),
+            known AS (
+                SELECT paragraph, document FROM indexed WHERE paragraph IN (SELECT paragraph FROM fresh)),
+            kept AS (
+                SELECT p.id FROM published p LEFT JOIN changes c ON c.id = p.id
+                WHERE p.id IN (SELECT document FROM known)
+                AND CASE WHEN c.id IS NULL THEN p.reject_reason ELSE c.reject_reason END IS NULL),
+            several AS (
+                SELECT paragraph FROM (
+                    SELECT paragraph, document FROM fresh
+                    UNION ALL SELECT paragraph, document FROM known WHERE document IN (SELECT id FROM kept))
+                GROUP BY paragraph HAVING count(DISTINCT document) > 1)
+            SELECT {", ".join(_VERDICT)}, shared_chars FROM verdicts FULL JOIN (
+                SELECT document AS id, sum(chars)::INTEGER AS shared_chars
+                FROM fresh WHERE paragraph IN (SELECT paragraph FROM several) GROUP BY document) USING (id)
+            ORDER BY id
+            """
+        ).to_arrow_table()
+        write_work(folder / "verdicts.parquet", shared)
+        view(database, "merged", [segment.paragraphs for segment in merged], PARAGRAPHS.names)
+        rows = database.sql(
+            """
+            SELECT paragraph, document FROM merged UNION SELECT paragraph, document FROM pieces
+            ORDER BY paragraph, document
+            """
+        )
+        _write_marked(
+            folder / "paragraphs.parquet",
+            PARAGRAPHS,
+            (pa.Table.from_batches([batch]) for batch in rows.to_arrow_reader(ROW_GROUP_KEYS)),
+        )
+    return {"sharing": len(shared) - shared["shared_chars"].null_count}
+
+
+_VERDICT = ["id", "reject_reason", "duplicate_of", "duplicate_similarity", "supersedes", "reject_detail"]
 _JUDGED = [
     *("number", "id", "content_hash", "char_count", "batch", "table_name", "is_new", "is_exact"),
     *("source_piece", "source_row"),

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from flows import duplicates
 from flows.database import UNREAD, Database, connect, key_of, ledger_of, published_view, quoted_path, view
-from flows.duplicates import write_signatures
+from flows.duplicates import write_paragraphs, write_signatures
 from flows.readers import Part, Record, read_part
 from flows.storage import create_folder, read_json, read_table, sha256_of, write_json, write_table, write_work
 from transforms import pipeline
@@ -400,6 +400,7 @@ def clean_piece(
     templates = _by_site(read_table(counted / "templates.parquet"), documents["site"].to_pylist())
     documents = pipeline.clean(documents, templates, config)
     keys = write_signatures(folder, documents)
+    write_paragraphs(folder, documents)
     documents = documents.drop_columns([*LINE_INDEX, "repaired", "removals", "bands", "shingles"])
     write_work(folder / "cleaned.parquet", documents)
     return {"documents": len(documents), "keys": keys}

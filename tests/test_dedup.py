@@ -23,6 +23,7 @@ from transforms.dedup.clusters import Edges, cluster, own_stretch, verify
 from transforms.dedup.exact import content_hash, exact_duplicates, repaired_hash, sign_documents
 from transforms.dedup.index import merged_by
 from transforms.dedup.minhash import packed_shingles, shingles, sketches, tokens_of, unpack_shingles
+from transforms.dedup.paragraphs import PARAGRAPH_CHARS, paragraphs_of
 from transforms.errors import RefusedError
 
 WORDS = [
@@ -298,7 +299,10 @@ def keys_of(text: str, repaired: str) -> tuple:
 
 def signed(folder: Path, texts: dict[str, Texts], version: str = "1-0", keep_text: bool = False) -> Path:
     columns = [pa.array(column, pa.string()) for column in zip(*texts.values(), strict=True)]
-    return stage.sign(folder, pa.array(list(texts)), columns[0], version, keep_text, columns[1])
+    stage.sign(folder, pa.array(list(texts)), columns[0], version, keep_text, columns[1])
+    none = pa.nulls(len(texts), pa.string())
+    duplicates.write_paragraphs(folder, pa.table({"id": list(texts), "text": columns[0], "reject_reason": none}))
+    return folder
 
 
 def compared(folder: Path, pieces: list[dict[str, Texts]]) -> dict[str, tuple]:
@@ -356,7 +360,8 @@ class Days:
         self.folder, self.day, self.segments = folder, 0, []
         self.rows: dict[str, dict] = {}
 
-    def add(self, texts: dict[str, Texts]) -> None:
+    def add(self, *pieces: dict[str, Texts]) -> dict[str, int]:
+        """A day; of its documents that share paragraphs with others, how many characters."""
         self.day += 1
         folder = self.folder / f"day{self.day}"
         folder.mkdir(parents=True)
@@ -367,19 +372,26 @@ class Days:
                 path = folder / f"{table}.parquet"
                 pq.write_table(pa.Table.from_pylist(part, schema=PUBLISHED), path)
                 published.append((path, table))
-        piece = signed(folder / "s", texts, f"{self.day}-0", True)
-        found = verdicts_of(stage.compare(folder, [piece], published, self.segments))
-        for row in pq.read_table(piece / "cleaned.parquet").to_pylist():
-            kept, reason, similarity = found.get(row["id"], (None, None, None))
-            verdict = {"reject_reason": reason, "duplicate_of": kept, "duplicate_similarity": similarity}
-            self.rows[row["id"]] = {name: (row | verdict).get(name) for name in PUBLISHED.names}
+        folders = [signed(folder / f"s{n}", piece, f"{self.day}-0", True) for n, piece in enumerate(pieces)]
+        found = verdicts_of(stage.compare(folder, folders, published, self.segments))
+        for piece in folders:
+            for row in pq.read_table(piece / "cleaned.parquet").to_pylist():
+                kept, reason, similarity = found.get(row["id"], (None, None, None))
+                verdict = {"reject_reason": reason, "duplicate_of": kept, "duplicate_similarity": similarity}
+                self.rows[row["id"]] = {name: (row | verdict).get(name) for name in PUBLISHED.names}
         rows = pq.read_metadata(folder / "write_segment/contents.parquet").num_rows
         new = pq.read_table(folder / "match/judged.parquet")["is_new"]
         merged = duplicates.to_merge(self.segments, pc.sum(new).as_py() or 0)
+        paragraphs = [piece / "paragraphs.parquet" for piece in folders]
+        shared = folder / "share"
+        shared.mkdir()
+        duplicates.share_paragraphs(shared, paragraphs, folder / "settle", published, self.segments, merged)
         self.segments = self.segments[: len(self.segments) - len(merged)]
         base = self.segments[-1].base + self.segments[-1].rows if self.segments else 0
-        written = folder / "write_segment"
-        self.segments.append(duplicates.Segment(written / "contents.parquet", written / "keys.parquet", rows, base))
+        written = [folder / "write_segment" / f"{name}.parquet" for name in ("contents", "keys")]
+        self.segments.append(duplicates.Segment(*written, shared / "paragraphs.parquet", rows, base))
+        verdicts = pq.read_table(shared / "verdicts.parquet").to_pylist()
+        return {row["id"]: row["shared_chars"] for row in verdicts if row["shared_chars"] is not None}
 
     def verdicts(self) -> dict[str, tuple]:
         return {
@@ -422,6 +434,58 @@ def test_a_document_is_found_in_every_version_before(tmp_path):
     days.add(plain({f"copy-{day}": edited(prose(100 * day + 1), 0.03) for day in range(9)}))
     assert {name: kept for name, (kept, _, _) in days.verdicts().items()} == {f"copy-{d}": f"{d}-1" for d in range(9)}
     assert len(days.segments) < 5
+
+
+# --------------------------------------------------------------------------------------------------------- paragraphs
+
+
+LINES = [prose(100 + n, 12) for n in range(12)] + [f"{word} on its own" for word in WORDS[:6]] + ["", "  "]
+
+
+@few
+@given(seed=st.integers(0, 10**6))
+def test_shared_paragraphs(tmp_path_factory, seed):
+    """By the definition, day by day; whatever the order of rows and the cuts."""
+    chosen = random.Random(seed)
+    days, cut = Days(tmp_path_factory.mktemp("whole")), Days(tmp_path_factory.mktemp("cut"))
+    for _ in range(3):
+        texts = {}
+        for _ in range(chosen.randrange(1, 12)):
+            lines = [*chosen.choices(LINES, k=chosen.randrange(4)), prose(chosen.randrange(10**6), 40)]
+            text = "\n".join(chosen.sample(lines, len(lines)))
+            texts[f"{chosen.randrange(10**9):09}"] = Texts(text, text)
+        shuffled = list(texts.items())
+        chosen.shuffle(shuffled)
+        at = chosen.randrange(len(shuffled) + 1)
+        found = days.add(texts)
+        assert cut.add(*[dict(part) for part in (shuffled[:at], shuffled[at:]) if part]) == found
+        kept = {name: row["text"].split("\n") for name, row in days.rows.items() if row["reject_reason"] is None}
+        expected = {}
+        for name in texts.keys() & kept.keys():
+            others = {line for other, lines in kept.items() if other != name for line in lines}
+            shared = [len(line) for line in kept[name] if len(line) >= PARAGRAPH_CHARS and line in others]
+            if shared:
+                expected[name] = sum(shared)
+        assert found == expected
+    written = [[pq.read_table(segment.paragraphs) for segment in one.segments] for one in (days, cut)]
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("a" * 79, 0),
+        ("a" * 80, 1),
+        (" " * 9 + "a" * 79 + "\t", 0),
+        ("я" * 54, 1),
+        ("漢" * 40, 1),
+        ("漢" * 39, 0),
+        ("", 0),
+    ],
+)
+def test_a_paragraph_is_a_wide_line(line, count):
+    texts = pa.table({"id": ["a"], "text": [f"title\n{line}\nend"], "reject_reason": pa.nulls(1, pa.string())})
+    assert len(paragraphs_of(texts)) == count
 
 
 def test_of_copies_in_different_frames_one_is_kept(tmp_path):
@@ -497,9 +561,9 @@ def indexed(tmp_path):
     for number in (9, 10):
         days = Days(tmp_path / f"v{number}")
         days.add(plain({f"{number}-{n}": prose(n) for n in range(4)}))
-        for kind in ("contents", "keys"):
+        for kind, source in zip(("contents", "keys", "paragraphs"), days.segments[0][:3], strict=True):
             path = curated / "state" / f"dedup-{kind}-{number}-aa.parquet"
-            path.write_bytes((days.folder / "day1/write_segment" / f"{kind}.parquet").read_bytes())
+            path.write_bytes(source.read_bytes())
             state.append({"path": f"state/{path.name}", "bytes": path.stat().st_size, "sha256": sha256_of(path)})
     return curated, {"version": "10-aa", "state": state}
 
@@ -531,7 +595,7 @@ def damage_by_other_making(path: Path, manifest: dict) -> None:
 
 
 @pytest.mark.parametrize("damage", [damage_bytes, damage_by_removal, damage_by_other_making])
-@pytest.mark.parametrize("kind", ["contents", "keys"])
+@pytest.mark.parametrize("kind", ["contents", "keys", "paragraphs"])
 def test_a_damaged_or_foreign_index_is_refused(indexed, damage, kind):
     curated, manifest = indexed
     path = curated / "state" / f"dedup-{kind}-9-aa.parquet"

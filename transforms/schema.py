@@ -92,6 +92,8 @@ _SIGNALS = {
     "unique_word_ratio": "Share of words that are distinct",
     "top_2gram_char_ratio": "Share of characters in the most frequent word pair",
     "dup_line_char_ratio": "Share of characters in repeated lines",
+    "dup_paragraph_ratio": "Share of characters in paragraphs (lines of 80 characters or more) that stand in another "
+    "document, too, kept in this version or an earlier one, when this one came",
     "ellipsis_line_ratio": "Share of lines that end in an ellipsis",
     "bullet_line_ratio": "Share of lines that begin with a bullet",
     "terminal_punct_ratio": "Share of lines that end in terminal punctuation",

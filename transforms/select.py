@@ -20,6 +20,7 @@ class Verdict(NamedTuple):
     duplicate_similarity: float | None = None
     supersedes: str | None = None
     reject_detail: str | None = None
+    shared_chars: int | None = None
 
 
 class Selection(NamedTuple):
@@ -40,8 +41,13 @@ def select_documents(documents: pa.Table, verdicts: Mapping[str, Verdict]) -> Se
         # A record that could not be read, and now can, is superseded too.
         if verdict.reject_reason is not None and (reasons[row] is None or verdict.reject_reason == "superseded"):
             reasons[row], stages[row], details[row] = verdict.reject_reason, "dedup", verdict.reject_detail
+    shares = [
+        (verdict.shared_chars or 0) / max(1, chars) if reason is None else None
+        for verdict, chars, reason in zip(judged, documents["char_count"].to_pylist(), reasons, strict=True)
+    ]
     documents = with_columns(
         documents,
+        q_dup_paragraph_ratio=shares,
         reject_reason=reasons,
         reject_stage=stages,
         reject_detail=details,

@@ -25,7 +25,7 @@ def word_count(text: str) -> int:
 def count_documents(documents: pa.Table) -> pa.Table:
     """Count every text and what was removed from it: adds the count columns; rows and order stay.
 
-    The quality signals `q_*` are null as yet.
+    The quality signals `q_*` are null as yet, but that of shared paragraphs (select.py).
     """
     texts = documents["text"].to_pylist()
     lengths = [len(text) for text in documents["original"].to_pylist()]

@@ -1,11 +1,12 @@
-"""The index of band keys: immutable segments, one a version, of every content that was ever compared.
+"""The dedup index: immutable segments, one a version, of every content that was ever compared.
 
-A segment is two tables: CONTENTS, what was compared, in the order of its version, and `bands.KEYS`, sorted by key,
-whose `row` is the row in CONTENTS. Numbers count the contents through all segments, so they are the order in which
-canonicals are chosen. A content that was dropped stays in it: the candidates of a document then don't depend on
-what became of others, and five daily runs find what one run finds.
+A segment is three tables: CONTENTS, what was compared, in the order of its version; `bands.KEYS`, sorted by key,
+whose `row` is the row in CONTENTS; and `paragraphs.PARAGRAPHS` of every document that came to the comparison. Numbers
+count the contents through all segments, so they are the order in which canonicals are chosen. A content that was
+dropped stays in it: the candidates of a document then don't depend on what became of others, and five daily runs find
+what one run finds.
 
-Deleting needs no change here: a content of which no document is published is passed over.
+Deleting needs no change here: a content of which no document is published, or a paragraph, is passed over.
 
 >>> merged_by([5, 41, 9, 3, 8])
 3
@@ -22,6 +23,7 @@ import pyarrow as pa
 
 from transforms.dedup.bands import BAND_BINS, BANDS, KEYS
 from transforms.dedup.minhash import HASHES, SHINGLE_TOKENS, SKETCH_BINS, U32, U64
+from transforms.dedup.paragraphs import PARAGRAPH_CHARS
 from transforms.errors import RefusedError
 
 CONTENTS = pa.schema([pa.field("content_hash", pa.string(), nullable=False)])
@@ -34,6 +36,7 @@ MAKING = json.dumps(
         "sketch_bins": SKETCH_BINS,
         "bands": BANDS,
         "band_bins": BAND_BINS,
+        "paragraph_chars": PARAGRAPH_CHARS,
     }
 )
 _KEY = b"tamis.dedup"
