@@ -62,7 +62,10 @@ def raw(records: Sequence[Mapping[str, Any]], field: str) -> pa.Table:
         url if url.startswith("http") else f"https://{record['site']}/{record['id']}"
         for url, record in zip(urls, records, strict=True)
     ]
-    nothing = {name: pa.nulls(len(records), pa.string()) for name in ("reject_reason", "reject_stage", "reject_detail")}
+    nothing = {
+        name: pa.nulls(len(records), pa.string())
+        for name in ("reject_reason", "reject_stage", "reject_detail", "charset")
+    }
     return pa.table(
         {
             "source_path": ["raw.jsonl"] * len(records),

@@ -10,10 +10,12 @@ import platform
 import time
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -259,119 +261,137 @@ def count_templates(
 
     `templates.parquet`: lines that are templates now; `counts.parquet`, `groups.parquet`: what this version adds.
     """
-    counted = [path for path in state if "counts" in path.name]
-    grouped = [path for path in state if "groups" in path.name]
     with connect(folder) as database:
-        columns = ["site", "line_document", "long_lines", "line_keys", "reject_reason"]
-        view(database, "records", pieces, columns)
-        exceptions = quoted_path(identified / "identified.parquet")
-        database.execute(f"CREATE TABLE known AS SELECT piece, row FROM read_parquet({exceptions}) WHERE ordinal < 0")
-        view(database, "counts", counted, ["site", "line", "groups"])
-        database.execute("CREATE VIEW old_counts AS SELECT site, line, groups FROM counts")
-        view(database, "old_groups", grouped, ["site", "long_line"])
-        # A document's long lines but those of the page around it: footers stand in documents that share little else.
-        documents, lines = template_counts.FURNITURE_DOCUMENTS, template_counts.GROUP_LINES
+        view(database, "records", pieces, ["site", "line_document", "long_lines", "line_keys", "reject_reason"])
+        view(database, "old_counts", [path for path in state if "counts" in path.name], ["site", "line", "groups"])
+        view(database, "old_groups", [path for path in state if "groups" in path.name], ["site", "long_line"])
+        # Sites are numbered by name: a hundred million rows with their names don't fit. Every aggregate is over numbers
+        # for the same reason: those DuckDB can spill.
         database.execute(
             f"""
+            CREATE TABLE known AS
+            SELECT piece, row FROM read_parquet({quoted_path(identified / "identified.parquet")}) WHERE ordinal < 0;
+            CREATE TABLE sites AS
+            SELECT site, (row_number() OVER (ORDER BY site))::INTEGER AS number FROM (
+                SELECT DISTINCT site FROM records WHERE reject_reason IS NULL);
+            CREATE VIEW documents AS
+            SELECT number AS site, line_document AS document, long_lines, line_keys
+            FROM records ANTI JOIN known USING (piece, row) JOIN sites USING (site) WHERE reject_reason IS NULL;
             CREATE TABLE long_lines AS
-            SELECT site, document, unnest(long_lines) AS long_line, generate_subscripts(long_lines, 1) AS place FROM (
-                SELECT site, line_document AS document, min(long_lines) AS long_lines
-                FROM records ANTI JOIN known USING (piece, row) WHERE reject_reason IS NULL GROUP BY ALL);
-            CREATE TABLE furniture AS
-            SELECT site, long_line FROM (
-                SELECT a.site, a.long_line, count(DISTINCT a.document) AS documents,
-                       count(*) AS others, count(DISTINCT b.long_line) AS kinds
-                FROM long_lines a JOIN long_lines b
-                ON a.site = b.site AND a.document = b.document AND a.long_line <> b.long_line
-                WHERE (a.site, a.long_line) IN (
-                    SELECT site, long_line FROM long_lines GROUP BY site, long_line HAVING count(*) >= {documents})
-                GROUP BY a.site, a.long_line)
-            WHERE kinds * 2 * documents > others * (documents + 1);
-            CREATE TABLE members AS
-            SELECT site, document, long_line FROM (
-                SELECT *, row_number() OVER (PARTITION BY site, document ORDER BY place) AS rank
-                FROM long_lines ANTI JOIN furniture USING (site, long_line)) WHERE rank <= {lines}
-            UNION ALL
-            SELECT DISTINCT site, document, document FROM long_lines ANTI JOIN (
-                SELECT site, document FROM long_lines ANTI JOIN furniture USING (site, long_line))
-            USING (site, document);
+            SELECT site, document, long_line, min(place)::INTEGER AS place FROM (
+                SELECT site, document, unnest(long_lines) AS long_line, generate_subscripts(long_lines, 1) AS place
+                FROM documents) GROUP BY ALL;
             """
         )
-        shared = database.execute(
-            """
-            SELECT site, list(document ORDER BY document) AS documents
-            FROM members GROUP BY site, long_line HAVING count(*) > 1 ORDER BY site, long_line
-            """
-        ).fetchall()
-        by_site: dict[str, list[list[int]]] = defaultdict(list)
-        for site, documents in shared:
-            by_site[site].append(documents)
-        merged = [
-            (site, document, group)
-            for site, lists in by_site.items()
-            for document, group in template_counts.merge_groups(lists).items()
-        ]
-        columns_of = list(zip(*merged, strict=True)) if merged else [(), (), ()]
-        database.register(
-            "merged",
-            pa.table(
-                {
-                    "site": pa.array(columns_of[0], pa.string()),
-                    "document": pa.array(columns_of[1], pa.uint64()),
-                    "grp": pa.array(columns_of[2], pa.uint64()),
-                }
-            ),
-        )
+        _group_documents(database)
         database.execute(
             """
-            CREATE TABLE grouped AS
-            SELECT site, document, coalesce(grp, document) AS grp
-            FROM (SELECT DISTINCT site, document FROM members) LEFT JOIN merged USING (site, document);
             CREATE TABLE fresh AS
-            SELECT site, document, grp FROM grouped WHERE (site, grp) NOT IN (
+            SELECT site, document, grp FROM grouped ANTI JOIN (
                 SELECT site, grp FROM grouped JOIN (
-                    SELECT site, document FROM long_lines
-                    LEFT JOIN (SELECT DISTINCT site, long_line, true AS old FROM old_groups) USING (site, long_line)
+                    SELECT site, document FROM long_lines LEFT JOIN (
+                        SELECT DISTINCT number AS site, long_line, true AS old FROM old_groups JOIN sites USING (site))
+                    USING (site, long_line)
                     GROUP BY site, document HAVING 2 * count(old) >= count(*))
-                USING (site, document));
+                USING (site, document)) USING (site, grp);
             CREATE TABLE added AS
-            SELECT site, line, count(DISTINCT grp)::INTEGER AS groups FROM (
-                SELECT site, line_document AS document, unnest(line_keys) AS line FROM records
-                ANTI JOIN known USING (piece, row) WHERE reject_reason IS NULL)
-            JOIN fresh USING (site, document) WHERE line > 0 GROUP BY site, line
-            UNION ALL SELECT site, 0::UBIGINT, count(DISTINCT grp)::INTEGER FROM fresh GROUP BY site;
+            SELECT site, line, count(*)::INTEGER AS groups FROM (
+                SELECT DISTINCT site, line, grp FROM (SELECT site, document, unnest(line_keys) AS line FROM documents)
+                JOIN fresh USING (site, document) WHERE line > 0) GROUP BY site, line
+            UNION ALL
+            SELECT site, 0::UBIGINT, count(*)::INTEGER FROM (SELECT DISTINCT site, grp FROM fresh) GROUP BY site;
             """
         )
+        everything = """
+            SELECT site, line, groups FROM added
+            UNION ALL SELECT number, line, groups FROM old_counts JOIN sites USING (site)
+            """
         for name, rows in (
-            ("counts", "SELECT site, line, groups FROM added ORDER BY site, line"),
-            ("groups", "SELECT DISTINCT site, long_line FROM long_lines ORDER BY site, long_line"),
+            ("counts", "SELECT site, line, groups FROM added"),
+            ("groups", "SELECT DISTINCT site, long_line FROM long_lines"),
+            ("templates", _template_lines(everything, config)),
         ):
             database.execute(
-                f"COPY ({rows}) TO {quoted_path(folder / f'{name}.parquet')} (FORMAT parquet, COMPRESSION zstd)"
+                f"""
+                COPY (SELECT s.site, r.* EXCLUDE site FROM ({rows}) r JOIN sites s ON s.number = r.site ORDER BY ALL)
+                TO {quoted_path(folder / f"{name}.parquet")} (FORMAT parquet, COMPRESSION zstd)
+                """
             )
-        found = _template_lines(database, "SELECT * FROM old_counts UNION ALL SELECT * FROM added", config)
-    write_work(folder / "templates.parquet", found)
+    found = read_table(folder / "templates.parquet", ["site"])
     return {"sites": len(pc.unique(found["site"])), "template_lines": len(found)}
 
 
-def _template_lines(database: Database, counts: str, config: Config) -> pa.Table:
-    """(site, line, groups, site_groups) of lines that are templates, from counts of several versions."""
-    return database.sql(
+def _group_documents(database: Database) -> None:
+    """The table `grouped`: of every document (site, document) its group, the smallest document of it."""
+    # A document's long lines but those of the page around it: footers stand in documents that share little else.
+    documents, lines = template_counts.FURNITURE_DOCUMENTS, template_counts.GROUP_LINES
+    database.execute(
         f"""
+        CREATE TABLE common AS
+        SELECT site, long_line, count(*) AS documents FROM long_lines SEMI JOIN (
+            SELECT site, document FROM long_lines GROUP BY ALL HAVING count(*) > 1) USING (site, document)
+        GROUP BY ALL HAVING count(*) >= {documents};
+        CREATE TABLE furniture AS
+        SELECT site, long_line FROM (
+            SELECT site, long_line, documents, sum(others) AS others, count(*) AS kinds FROM (
+                SELECT a.site, a.long_line, c.documents, b.long_line AS other, count(*) AS others
+                FROM common c JOIN long_lines a USING (site, long_line)
+                JOIN long_lines b ON a.site = b.site AND a.document = b.document AND a.long_line <> b.long_line
+                GROUP BY ALL) GROUP BY ALL)
+        WHERE kinds * 2 * documents > others * (documents + 1);
+        CREATE TABLE members AS
+        SELECT site, document, long_line FROM (
+            SELECT *, row_number() OVER (PARTITION BY site, document ORDER BY place, long_line) AS rank
+            FROM long_lines ANTI JOIN furniture USING (site, long_line)) WHERE rank <= {lines};
+        """
+    )
+    found = database.execute(
+        """
+        SELECT site, list(document ORDER BY document) FROM members GROUP BY site, long_line HAVING count(*) > 1
+        ORDER BY site
+        """
+    )
+    merged: list[pa.Table] = []
+    for site, shared in groupby(_rows_of(found), key=itemgetter(0)):
+        groups = template_counts.merge_groups(documents for _, documents in shared)
+        columns = [pa.array(groups.keys(), pa.uint64()), pa.array(groups.values(), pa.uint64())]
+        merged.append(pa.table([pa.repeat(pa.scalar(site, pa.int32()), len(groups)), *columns], schema=_GROUPS))
+    database.register("merged", pa.concat_tables([_GROUPS.empty_table(), *merged]))
+    database.execute(
+        """
+        CREATE TABLE grouped AS
+        SELECT site, document, coalesce(grp, document) AS grp
+        FROM (SELECT DISTINCT site, document FROM long_lines) LEFT JOIN merged USING (site, document)
+        """
+    )
+
+
+_GROUPS = pa.schema([("site", pa.int32()), ("document", pa.uint64()), ("grp", pa.uint64())])
+
+
+def _rows_of(found: Database) -> Iterator[tuple[Any, ...]]:
+    while rows := found.fetchmany(10_000):
+        yield from rows
+
+
+def _template_lines(counts: str, config: Config) -> str:
+    """(site, line, groups, site_groups) of lines that are templates, from counts of several versions, in SQL."""
+    settings = config.boilerplate
+    return f"""
         WITH total AS (SELECT site, line, sum(groups)::INTEGER AS groups FROM ({counts}) GROUP BY site, line),
-        sites AS (SELECT site, groups AS site_groups FROM total WHERE line = 0)
-        SELECT site, line, groups, site_groups FROM total JOIN sites USING (site)
-        WHERE line > 0 AND groups >= ? AND groups >= ? * site_groups ORDER BY site, line
-        """,
-        params=[config.boilerplate.template_min_groups, config.boilerplate.template_min_share],
-    ).to_arrow_table()
+        articles AS (SELECT site, groups AS site_groups FROM total WHERE line = 0)
+        SELECT site, line, groups, site_groups FROM total JOIN articles USING (site)
+        WHERE line > 0 AND groups >= {settings.template_min_groups}
+        AND groups >= {settings.template_min_share!r}::DOUBLE * site_groups
+        """
 
 
 def templates_of(state: Sequence[Path], sites: Sequence[str], config: Config) -> dict[str, Templates]:
     """The templates of these sites as the published state has them."""
     with connect() as database:
         view(database, "counts", [path for path in state if "counts" in path.name], ["site", "line", "groups"])
-        return _by_site(_template_lines(database, "SELECT site, line, groups FROM counts", config), sites)
+        found = database.sql(_template_lines("SELECT site, line, groups FROM counts", config)).to_arrow_table()
+        return _by_site(found, sites)
 
 
 def _by_site(table: pa.Table, sites: Sequence[str]) -> dict[str, Templates]:

@@ -21,7 +21,10 @@ def shard(path, texts, site="https://e.example.org"):
             "source_path": ["a.jsonl"] * len(texts),
             "url": [f"{site}/{n}" for n in range(len(texts))],
             "original": texts,
-            **{name: pa.nulls(len(texts), pa.string()) for name in ("reject_reason", "reject_stage", "reject_detail")},
+            **{
+                name: pa.nulls(len(texts), pa.string())
+                for name in ("reject_reason", "reject_stage", "reject_detail", "charset")
+            },
         }
     )
     write_work(path, prepare(documents, Config()))
