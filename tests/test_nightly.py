@@ -1,5 +1,6 @@
 """Five nights of a scheduled job: changed records, vanished files, re-runs, kills, overlapping starts."""
 
+import hashlib
 import json
 import os
 import signal
@@ -8,9 +9,13 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from benchmarks import stage
 from flows import publish
 from flows.storage import lock
 from tests.conftest import article, rows, tree, write_jsonl
@@ -177,3 +182,57 @@ def test_limit_reads_the_rest_next_time(tmp_path, run):
     summary = run(job.raw, job.curated)
     assert (summary["known"], summary["documents"]) == (4, 7)
     check(job.curated)
+
+
+def five_days(devset: Path) -> list[list[dict[str, str]]]:
+    """Records of five days: 90 pairs of near-duplicates and as many other documents, copies on any day."""
+    texts = {
+        row["id"]: row["text"] for row in pq.read_table(devset / "dedup.parquet", columns=["id", "text"]).to_pylist()
+    }
+    pairs = pq.read_table(devset / "dedup-truth.parquet").to_pylist()
+    paired = {document for pair in pairs[:: len(pairs) // 90] for document in (pair["a"], pair["b"])}
+    chosen = sorted({*paired, *sorted(texts)[:: len(texts) // 90]})
+    days: list[list[dict[str, str]]] = [[] for _ in range(5)]
+    for document in chosen:
+        day = hashlib.sha256(document.encode()).digest()[0] % 5
+        days[day].append({"id": document, "url": f"https://example.org/{document}", "text": texts[document]})
+    return days
+
+
+def verdicts(documents: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    columns = ("reject_reason", "duplicate_of", "duplicate_similarity")
+    return {row["id"]: tuple(row[name] for name in columns) for row in documents if row.get("duplicate_of")}
+
+
+def test_five_days_of_real_documents(tmp_path, run, devset):
+    """The same days give the same dataset, and keep what one comparison of all of them in order of days keeps; a run
+    with nothing new publishes nothing; every dropped document has its kept twin."""
+    days = five_days(devset)
+    frozen = {"boilerplate": {"template_min_groups": 10**9}}  # no templates, on any day
+    trees = []
+    for name in ("first", "second"):
+        raw, curated = tmp_path / name / "raw", tmp_path / name / "curated"
+        for number, day in enumerate(days):
+            write_jsonl(raw / f"{number}.jsonl", day)
+            assert run(raw, curated, config=frozen)["published"]
+        trees.append(tree(curated))
+    assert trees[0] == trees[1]
+    assert run(raw, curated, config=frozen)["published"] is False
+    assert tree(curated) == trees[1]
+    check(curated)
+
+    kept, rejected = rows(curated), rows(curated, "rejected")
+    found = verdicts(rejected)
+    assert len(found) > 60
+    assert {twin for _, twin, _ in found.values()} <= {row["id"] for row in kept}
+
+    pieces = []
+    versions = sorted({row["added_in"] for row in kept + rejected}, key=lambda name: int(name.split("-")[0]))
+    for version in versions:
+        came = [row for row in kept + rejected if row["added_in"] == version]
+        columns = [pa.array([row[name] for row in came]) for name in ("id", "text", "repaired_hash")]
+        pieces.append(stage.sign(tmp_path / version, columns[0], columns[1], version))
+        cleaned = pq.read_table(pieces[-1] / "cleaned.parquet")
+        at = cleaned.schema.get_field_index("repaired_hash")
+        pq.write_table(cleaned.set_column(at, "repaired_hash", columns[2]), pieces[-1] / "cleaned.parquet")
+    assert verdicts(stage.compare(tmp_path, pieces).to_pylist()) == found
