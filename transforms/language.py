@@ -240,7 +240,7 @@ def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> 
     if cld2 and sure and cld2.language in _WELL_KNOWN and letters.symbols * 3 < letters.weight:
         return _Answer(cld2.language, _logistic(_ALONE, _alone_evidence(cld2, letters)), _names("pycld2"))
     names = _names(*(("pycld2",) if cld2 else ()), "py3langid", "langdetect")
-    plain, letters = _plain(text)
+    plain, letters = _plain(text, letters)
     if letters.weight < config.min_letters or _is_code(plain, letters):
         return _Answer("und", 0.0, names)
     known, score = _ask_py3langid(profiles.sample(plain, _PY3LANGID_CHARS))
@@ -254,10 +254,10 @@ def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> 
     return _Answer(language, _logistic(_VOTED if cld2 else _VOTED_BY_TWO, evidence), names)
 
 
-def _plain(text: str) -> tuple[str, Letters]:
+def _plain(text: str, letters: Letters) -> tuple[str, Letters]:
     """What of a text is voted on, with its letters."""
     plain = _lowered(_URL.sub(" ", profiles.sample(text, _VOTED_CHARS)))
-    return plain, count_letters(plain)
+    return (plain, letters) if plain == text else (plain, count_letters(plain))
 
 
 def _is_code(text: str, letters: Letters) -> bool:
@@ -404,8 +404,8 @@ def _features(text: bytes, model: _Py3langid) -> tuple[npt.NDArray[np.int64], np
     read = np.frombuffer(text, np.uint8)
     states = np.zeros(len(read), np.int64)
     for back in range(min(_FEATURE_BYTES, len(read)) - 1, -1, -1):
-        states[back:] = model.next_state[model.row[states[back:]] + read[: len(read) - back]]
-    features = model.feature[states]
+        states[back:] = model.next_state.take(model.row.take(states[back:]) + read[: len(read) - back])
+    features = model.feature.take(states)
     return np.unique(features[features >= 0], return_counts=True)
 
 
@@ -418,7 +418,7 @@ def _ask_py3langid(text: str) -> tuple[str, float]:
     if not len(features):
         return "und", 0.0
     weights = np.rint(np.log1p(counts) * _LOG_SCALE).astype(np.int64)
-    scores = np.einsum("i,ij->j", weights, model.logs[features]) / _LOG_SCALE**2 + model.prior
+    scores = np.einsum("i,ij->j", weights, model.logs.take(features, axis=0)) / _LOG_SCALE**2 + model.prior
     tempered = np.exp((scores - scores.max()) / math.sqrt(len(encoded)))
     by_code = np.bincount(model.code, tempered)
     best = int(np.argmax(by_code))
@@ -542,10 +542,11 @@ def _part_language(part: str, language: str) -> str | None:
     cld2 = _ask_cld2(part)
     if cld2 and (cld2.language in (language, "und") or _related(cld2.language, language)):
         return None
+    letters = count_letters(part)
     if cld2 is None or (cld2.sure and len(part) >= _LONG_CHARS):
-        answer = _auto(part, count_letters(part), Language(), cld2)
+        answer = _auto(part, letters, Language(), cld2)
     else:
-        plain, letters = _plain(part)
+        plain, letters = _plain(part, letters)
         if _is_code(plain, letters):
             return None
         answer = _agreed(cld2, *_ask_py3langid(plain), plain, letters) or _Answer("und", 0.0, "")
