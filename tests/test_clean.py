@@ -1,25 +1,39 @@
-"""Clean text stays: recipes, poems, statutes, dialogue, letters, tables, code, lists, in fourteen languages.
+"""Clean text stays: recipes, poems, statutes, dialogue, letters, tables, code, lists, in forty-nine languages.
 
-`data/clean/*.txt` was written for this test, documents parted by `%%`. Each is stripped alone, and as a site of twenty
-variations, with URLs and without: in a variation every line of the author's own is another, while the short lines that
-have their own below them (headings, speakers) are the same in all twenty, as on a real site. Not one line may go.
+**Own** (`data/clean/*.txt`, documents parted by `%%`): written for this test, much of it to look like boilerplate. Each
+document is stripped alone, and as a site of twenty variations, with URLs and without: in a variation every line of the
+author's own is another, while the short lines that have their own below them (headings, speakers) are the same in all
+twenty, as on a real site. Not one line may go.
+
+**Borrowed** (`data/clean/borrowed.jsonl.xz`, sources and licences in the README beside it): 40,000 lines of scripture,
+statutes, poems, manuals, dictionaries, changelogs and code. Each document alone, and those of a source in a language
+together as one site. At most one line in 10,000 may go; where more do, `floors.toml` pins how many.
 """
 
-from collections import Counter
+import json
+import lzma
+import tomllib
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
+from transforms.boilerplate.anchors import match_line
 from transforms.boilerplate.lines import index
-from transforms.boilerplate.strip import removals
+from transforms.boilerplate.strip import page_removals, removals
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate
 
-FILES = sorted((Path(__file__).parent / "data" / "clean").glob("*.txt"))
+TESTS = Path(__file__).parent
+FILES = sorted((TESTS / "data" / "clean").glob("*.txt"))
 VARIATIONS = 20
-# At most one line in so many; the corpus is smaller, so none.
-LINES_PER_LOSS = 10_000
+CEILINGS = tomllib.loads((TESTS / "floors.toml").read_text("utf-8"))["clean_lines_lost_in_10_000"]
 CONFIG = Boilerplate()
+ONES = ("Aune", "Berg", "Dahl", "Eide", "Foss", "Holm")
+ABOUT_THE_LAMP = (
+    "I write about the lamp on the north mole, which has not been lit since the storm, although the rate for it has "
+    "been collected from every household."
+)
 
 
 def documents(path):
@@ -27,10 +41,14 @@ def documents(path):
 
 
 def is_heading(lines, at):
-    """A short line, apart from what is above it, with the author's own right below."""
+    """A short line, apart from what is above it, with the author's own right below. One whose words are a site's
+    ("Privacy policy", "Source") would be furniture if it stood in every article: it is a heading in one."""
     line = lines[at].strip()
     below = next((other.strip() for other in lines[at + 1 :] if other.strip()), "")
     is_apart = at > 0 and not lines[at - 1].strip()
+    anchor = match_line(line)
+    if anchor is not None and anchor.kind != "heading":
+        return False
     return is_apart and 0 < len(line) <= 16 and len(below) > len(line) and "|" not in line and line[-1] not in ".。,،，"
 
 
@@ -63,8 +81,8 @@ def lost(text, site, has_url):
 
 def test_the_corpus_is_large_enough():
     lines = [line for path in FILES for text in documents(path) for line in text.split("\n") if line]
-    assert len(FILES) >= 10
-    assert len(lines) >= 900
+    assert len(FILES) >= 17
+    assert len(lines) >= 1500
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -86,3 +104,85 @@ def test_as_a_site(path, has_url):
 def test_the_variations_make_templates():
     text = documents(FILES[0].with_name("en.txt"))[0]
     assert len(templates([variation(text, number) for number in range(VARIATIONS)]).lines) >= 3
+
+
+@pytest.mark.xfail(strict=True, reason="the title is compared with its digits folded, so two numbers are one title")
+def test_a_number_is_not_the_title_repeated():
+    text = "238.\n\nTO THE HARBOUR OFFICE.\n\n1818.\n\n" + ABOUT_THE_LAMP
+    assert lost(text, NO_TEMPLATES, has_url=False) == []
+
+
+@pytest.mark.xfail(strict=True, reason="a bare label counts as a site's line, not as the heading that it is")
+def test_a_section_that_every_article_has_keeps_its_heading():
+    recipes = [f"Dumplings {word}\n\n{word}. {ABOUT_THE_LAMP}\n\nSource\nThe {word} cook.\n" for word in ONES]
+    assert [lost(text, templates(recipes), has_url=True) for text in recipes] == [[] for _ in recipes]
+
+
+@pytest.mark.xfail(strict=True, reason="numbers are folded, so the fields of a record look like a template")
+def test_the_fields_of_a_record_stay():
+    fields = ("Area: {} sq km", "Coastline: {} km", "Median age: {} years", "Birth rate: {} births", "Airports: {}")
+    texts = [
+        "\n".join([f"The Island of {word}", f"{word}. {ABOUT_THE_LAMP}", *(field.format(at * 7) for field in fields)])
+        for at, word in enumerate(ONES, 3)
+    ]
+    assert [lost(text, templates(texts), has_url=True) for text in texts] == [[] for _ in texts]
+
+
+@pytest.mark.xfail(strict=True, reason="numbers are folded, so numbered titles are one template")
+def test_a_numbered_title_stays():
+    texts = [f"Chapter {at}\n\n{word}. {ABOUT_THE_LAMP}\n" for at, word in enumerate(ONES, 1)]
+    assert [lost(text, templates(texts), has_url=False) for text in texts] == [[] for _ in texts]
+
+
+# --- borrowed ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def borrowed():
+    """The documents of each source and language."""
+    sites = defaultdict(list)
+    with lzma.open(TESTS / "data" / "clean" / "borrowed.jsonl.xz", "rt", encoding="utf-8") as lines:
+        for document in map(json.loads, lines):
+            sites[document["source"], document["language"]].append(document)
+    return sites
+
+
+def line_count(text):
+    return sum(1 for line in text.split("\n") if line.strip())
+
+
+def test_the_borrowed_texts_are_of_every_kind(borrowed):
+    lines = Counter()
+    for documents in borrowed.values():
+        for document in documents:
+            lines[document["kind"]] += line_count(document["text"])
+    languages = Counter(language for _, language in borrowed)
+    print(f"\n{sum(lines.values())} lines in {len(languages)} languages: {dict(lines.most_common())}")
+    assert sum(lines.values()) >= 40_000
+    assert len(languages) >= 49
+    assert len(lines) >= 8
+    assert min(lines.values()) >= 200
+
+
+@pytest.mark.parametrize(("as_site", "has_url"), [(False, False), (False, True), (True, False), (True, True)])
+def test_borrowed(borrowed, as_site, has_url):
+    total, gone = 0, []
+    for (source, language), documents in borrowed.items():
+        texts = [document["text"] for document in documents]
+        site = templates(texts) if as_site else NO_TEMPLATES
+        hashes = [index(text).lines for text in texts]
+        pages = page_removals([(text, lines, site) for text, lines in zip(texts, hashes, strict=True)], CONFIG)
+        for row, (document, lines) in enumerate(zip(documents, hashes, strict=True)):
+            total += line_count(document["text"])
+            found = removals(document["text"], lines, site, has_url, CONFIG, pages.get(row))
+            written = document["text"].split("\n")
+            gone += [
+                (source, document["kind"], language, removal.rule, written[at])
+                for at, removal in sorted(found.items())
+                if written[at].strip()
+            ]
+    print(f"\n{len(gone)} of {total} lines; by source, kind, language and rule:")
+    for what, lines in Counter(loss[:4] for loss in gone).most_common():
+        print(f"{lines:5} {' '.join(what)}: {next(loss[4] for loss in gone if loss[:4] == what)[:80]}")
+    ceiling = CEILINGS[("site_with_url" if has_url else "site") if as_site else "alone"]
+    assert len(gone) <= ceiling * total / 10_000
