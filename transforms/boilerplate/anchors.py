@@ -153,6 +153,8 @@ def _is_picture(character: str) -> bool:
 
 def _trim(line: str) -> str:
     """The line without decoration; '' where nothing is left or the line is a quotation."""
+    if line[:1].isalpha() and line[-1].isalpha():
+        return line
     core = line.strip(_EDGE)
     if not core or (len(line) > 1 and line.strip()[0] == "«" and line.strip()[-1] == "»"):
         return ""

@@ -59,8 +59,14 @@ def line_hashes(text: str) -> list[int]:
     digest = xxhash.xxh3_64_intdigest
     folded = _DIGITS.sub("0", text.lower())
     return [
-        digest(" ".join(line.split()).encode()) if line and _LETTER.search(line) else 0 for line in folded.split("\n")
+        digest(_squeezed(line).encode()) if line and (line[0].isalpha() or _LETTER.search(line)) else 0
+        for line in folded.split("\n")
     ]
+
+
+def _squeezed(line: str) -> str:
+    # A printable line has no white space but blanks; most have nothing to squeeze, and splitting costs the most here.
+    return line.strip(" ") if "  " not in line and line.isprintable() else " ".join(line.split())
 
 
 def title_places(lines: Sequence[str], places: Iterable[int]) -> set[int]:
@@ -100,11 +106,15 @@ def is_bulleted(line: str) -> bool:
 
 def is_prose(line: str) -> bool:
     """Whether the line is a full paragraph."""
-    if len(line) < _PROSE_CHARS or _BULLET.match(line):
+    if len(line) < _PROSE_CHARS:
         return False
-    if len(line) >= LONG_PROSE_WIDTH or (wide := width(line)) >= LONG_PROSE_WIDTH:
-        return True
-    return wide >= PROSE_WIDTH and line.rstrip(_CLOSING).endswith(_SENTENCE_END) and not _is_cut_off(line)
+    if len(line) < LONG_PROSE_WIDTH:
+        wide = width(line)
+        if wide < PROSE_WIDTH:
+            return False
+        if wide < LONG_PROSE_WIDTH and (not line.rstrip(_CLOSING).endswith(_SENTENCE_END) or _is_cut_off(line)):
+            return False
+    return _BULLET.match(line) is None
 
 
 class Index(NamedTuple):
