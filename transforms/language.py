@@ -1,8 +1,8 @@
 """Language of the curated text: which, how sure, in which script, and how much of it in another.
 
 The default, `auto`, is a cascade. pycld2 reads the whole text (26× langdetect's speed) and decides where it is sure of
-a long text; elsewhere py3langid is asked, and where the two differ langdetect's profiles: they vote, which is better than
-any of them (sentences: 99.7 % of langdetect's languages, pycld2 97.4, py3langid 98.7, langdetect 98.4). Nothing is
+a long text; elsewhere py3langid is asked, and where the two differ langdetect's profiles: they vote, which is better
+than any of them (sentences: 99.7 % of langdetect's languages, pycld2 97.4, py3langid 98.7, langdetect 98.4). Nothing is
 drawn at random, sums are integers or in a fixed order, and every model loads under a lock, so a text has one answer in
 any process or thread.
 
