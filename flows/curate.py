@@ -19,6 +19,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 from pyarrow.parquet import read_metadata
 
+from flows import duplicates, steps
 from flows import publish as versions
 from flows.duplicates import Segment, index_of, key_ranges, to_merge
 from flows.engines import default_workers, worker_pool
@@ -136,7 +137,7 @@ class _Run:
         reads = [
             step(
                 self.staging,
-                "read_shard",
+                steps.read_shard,
                 [
                     content,
                     str(config.shard_bytes),
@@ -154,7 +155,7 @@ class _Run:
         names = [f"{piece.parent.name}/{piece.name}" for piece in pieces]
 
         identify = step(
-            self.staging, "identify", [content, str(limit), *before, *names], pieces, published, config, limit
+            self.staging, steps.identify, [content, str(limit), *before, *names], pieces, published, config, limit
         )
         (identified,) = self._all("identify", [identify])
         records: Counter[str] = Counter()
@@ -169,7 +170,15 @@ class _Run:
         restored = 0
         if self.rebuild:  # all that was published comes in again, and nothing stands before it
             restores = [
-                step(self.staging, "restore_records", [content, *before, path.name, table], path, table, spans, config)
+                step(
+                    self.staging,
+                    steps.restore_records,
+                    [content, *before, path.name, table],
+                    path,
+                    table,
+                    spans,
+                    config,
+                )
                 for path, table in published
                 if read_metadata(path).num_rows
             ]
@@ -179,7 +188,7 @@ class _Run:
             published, state = [], []
         count = step(
             self.staging,
-            "count_templates",
+            steps.count_templates,
             [content, identify.folder.name, *before, *names],
             *(pieces, identify.folder, state, config),
         )
@@ -188,7 +197,7 @@ class _Run:
         cleans = [
             step(
                 self.staging,
-                "clean_piece",
+                steps.clean_piece,
                 [content, name, identify.folder.name, count.folder.name, plan.name],
                 *(piece, number, identify.folder, count.folder, config, plan.name),
             )
@@ -202,7 +211,7 @@ class _Run:
         (compared,) = self._all("settle", [settled])
         share = step(
             self.staging,
-            "share_paragraphs",
+            duplicates.share_paragraphs,
             [settled.folder.name, segment.folder.name],
             *([folder / "paragraphs.parquet" for folder in cleaned], settled.folder, published, segments, merged),
         )
@@ -212,7 +221,7 @@ class _Run:
         writes = [
             step(
                 self.staging,
-                "write_piece",
+                steps.write_piece,
                 [clean.name, share.folder.name, plan.name, str(number)],
                 *(clean, share.folder, folder, number),
             )
@@ -222,7 +231,7 @@ class _Run:
             writes.append(
                 step(
                     self.staging,
-                    "rewrite",
+                    steps.rewrite,
                     [settled.folder.name, plan.name, str(len(pieces))],
                     *(settled.folder, published, folder, len(pieces)),
                 )
@@ -288,7 +297,7 @@ class _Run:
         cleaned = [unit.folder for unit in cleans]
         match = step(
             self.staging,
-            "match",
+            duplicates.match,
             [content, *before, *[folder.name for folder in cleaned]],
             *([folder / "cleaned.parquet" for folder in cleaned], published, segments, config),
         )
@@ -299,7 +308,7 @@ class _Run:
         joins = [
             step(
                 self.staging,
-                "join_keys",
+                duplicates.join_keys,
                 [match.folder.name, f"{low:x} {high:x}"],
                 *(low, high, [folder / "keys.parquet" for folder in cleaned], match.folder, segments),
             )
@@ -311,11 +320,11 @@ class _Run:
         merged = to_merge(segments, matched["new"])
         write = step(
             self.staging,
-            "write_segment",
+            duplicates.write_segment,
             [*names, *[segment.keys.name for segment in merged]],
             *(match.folder, list(zip(ranges, joined, strict=True)), merged),
         )
-        pair = step(self.staging, "pair_up", names, joined, match.folder, published, segments)
+        pair = step(self.staging, duplicates.pair_up, names, joined, match.folder, published, segments)
         _, paired = self._all("pair", [write, pair])
         files = {"cleaned": [folder / "shingles.parquet" for folder in cleaned]}
         for table in ("documents", "rejected"):
@@ -323,7 +332,7 @@ class _Run:
         shingles = [
             step(
                 self.staging,
-                "shingle_texts",
+                duplicates.shingle_texts,
                 [pair.folder.name, table, str(piece)],
                 *(pair.folder, table, piece, files[table][piece]),
             )
@@ -333,7 +342,7 @@ class _Run:
         verifies = [
             step(
                 self.staging,
-                "verify_pairs",
+                duplicates.verify_pairs,
                 [pair.folder.name, str(part), content],
                 *(part, pair.folder, [unit.folder for unit in shingles], config),
             )
@@ -342,7 +351,7 @@ class _Run:
         self._all("verify", verifies)
         settle = step(
             self.staging,
-            "settle",
+            duplicates.settle,
             [match.folder.name, pair.folder.name, content],
             *(match.folder, pair.folder, [unit.folder for unit in verifies], config),
         )
@@ -377,32 +386,32 @@ class _Run:
             for file in new
         ]
 
-    def _all(self, stage: str, steps: Sequence[Step]) -> list[Done]:
-        """Do all steps of a stage, each as a task, finished ones excepted. Raises: ShardError where any failed."""
+    def _all(self, stage: str, units: Sequence[Step]) -> list[Done]:
+        """Do all units of a stage, each as a task, finished ones excepted. Raises: ShardError where any failed."""
         start = time.perf_counter()
-        self._tell(stage, 0, len(steps))
+        self._tell(stage, 0, len(units))
         named = work.with_options(name=stage, task_run_name=stage)
-        outcomes: list[Done | None] = [unit.finished() for unit in steps]
+        outcomes: list[Done | None] = [unit.finished() for unit in units]
         self.resumed[stage] += sum(done is not None for done in outcomes)
         futures = {
             number: named.submit(unit, self.pool)
-            for number, (unit, done) in enumerate(zip(steps, outcomes, strict=True))
+            for number, (unit, done) in enumerate(zip(units, outcomes, strict=True))
             if done is None
         }
         failures: list[BaseException] = []
-        finished = len(steps) - len(futures)
+        finished = len(units) - len(futures)
         for number, future in futures.items():
             future.wait()
             state = future.state
             if state.is_completed():
                 outcomes[number] = future.result()
                 finished += 1
-                self._tell(stage, finished, len(steps))
+                self._tell(stage, finished, len(units))
             else:
                 failures.append(_failure(state))
         if failures:
             raise ShardError(
-                f"{stage}: {len(failures)} of {len(steps)} failed, the first: {_say(failures[0])}; "
+                f"{stage}: {len(failures)} of {len(units)} failed, the first: {_say(failures[0])}; "
                 "what is finished is kept, run again to go on"
             ) from failures[0]
         self.seconds[stage] = time.perf_counter() - start

@@ -10,7 +10,7 @@ import platform
 import time
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -22,7 +22,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows import duplicates
 from flows.database import UNREAD, Database, connect, key_of, ledger_of, published_view, quoted_path, view
 from flows.duplicates import write_paragraphs, write_signatures
 from flows.readers import Part, Record, read_part
@@ -58,7 +57,7 @@ class Step:
     """A unit of work: its name in the staging area, and what its function is called with."""
 
     folder: Path
-    function: str
+    function: Callable[..., Done]
     arguments: tuple[Any, ...]
 
     def finished(self) -> Done | None:
@@ -72,17 +71,17 @@ class Step:
             return done | {"resumed": True}
         start, cpu = time.perf_counter(), time.process_time()
         with create_folder(self.folder) as folder:
-            function = globals().get(self.function) or getattr(duplicates, self.function)
-            done = function(folder, *self.arguments)
+            done = self.function(folder, *self.arguments)
             done |= {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
             write_json(folder / "done.json", done)
         return done
 
 
-def step(staging: Path, function: str, reads: Iterable[str], *arguments: Any) -> Step:
+def step(staging: Path, function: Callable[..., Done], reads: Iterable[str], *arguments: Any) -> Step:
     """The step `function`, named after `reads` (names of what it reads, which say its content) and the code."""
-    key = hashlib.sha256(json.dumps([function, *reads, code_hash()]).encode()).hexdigest()[:24]
-    return Step(staging / f"{function}-{key}", function, arguments)
+    name = function.__name__
+    key = hashlib.sha256(json.dumps([name, *reads, code_hash()]).encode()).hexdigest()[:24]
+    return Step(staging / f"{name}-{key}", function, arguments)
 
 
 @cache
