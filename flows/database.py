@@ -37,8 +37,8 @@ def connect(folder: Path | None = None, memory: str = MEMORY) -> Iterator[Databa
     # Imported in workers only: in a process that also ran Prefect, DuckDB 2.0 ends with a page of "leaked instance".
     import duckdb
 
-    with duckdb.connect() as database:
-        database.execute(f"SET threads = 1; SET memory_limit = '{memory}'; SET preserve_insertion_order = true")
+    settings = {"threads": "1", "memory_limit": memory, "preserve_insertion_order": "true"}
+    with duckdb.connect(config=settings) as database:
         if folder is not None:
             database.execute("SET temp_directory = ?", [str(folder / "spill")])
         yield database
