@@ -1,4 +1,4 @@
-"""What reason each of some three hundred lines is given, in seventeen languages, where it stands on a page.
+"""What reason each of some 380 lines is given, in seventeen languages, where it stands on a page.
 
 `data/labelled_lines.jsonl`: a line, its place (head, body, tail), what is below it, and the reason it must get, or null
 where it must stay. Where it matters: the `title` of the article, and in how many of ten articles of its site (`groups`)
