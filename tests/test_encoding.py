@@ -433,6 +433,7 @@ def _decoded(raw: bytes, declared: str | None) -> str:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x01\x00\xff\xfe", None, None),
         (b"\xff\xff\xff\xff", None, None),
         (b"caf\xe9 cr\xe8me \x00\x01\x02", None, None),
+        (PROSE["cp1252"].encode("cp1252") + b"\n" + b"x" * 9000 + b"\x00", None, None),
         # UTF-8 that was damaged isn't another charset, whatever is declared
         ("Die Brücke über den Flu\xff".encode("latin-1").replace("ü".encode("latin-1"), "ü".encode()), None, None),
         ("Es schneite auf der Höhe, und über Nacht fror es.".encode()[:-27] + b"\xc3 weiter", "iso-8859-1", None),

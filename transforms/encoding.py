@@ -482,7 +482,8 @@ def _detected(raw: bytes, prose: Callable[[str], str | None]) -> tuple[str, str]
     if not fluently and name in _COMMON_LEADS:
         match = from_bytes(text.encode(name), cp_isolation=list(_CANDIDATES)).best()
         fluently = match is not None and str(match) == text
-    return (raw.decode(name), name) if fluently else None
+    decoded = raw.decode(name)
+    return (decoded, name) if fluently and not _CONTROL.search(decoded) else None
 
 
 def _letters_beyond_ascii(text: str) -> int:
