@@ -29,8 +29,8 @@ PROSE_WIDTH = 100
 # … or so long that no list of links has it, whatever its end.
 LONG_PROSE_WIDTH = 250
 WIDE_LETTER = 1.5
+WIDEST = 1 + WIDE_LETTER
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
-_PROSE_CHARS = PROSE_WIDTH / (1 + WIDE_LETTER)  # of wide letters alone
 _SENTENCE_END = tuple(".!?…。！？؟।؛")
 _CLOSING = "\"'”’»«“)]）」』】"
 # Cut off by a program: an ellipsis glued to a letter. Prose that trails off is longer or ends a dialogue.
@@ -106,13 +106,14 @@ def is_bulleted(line: str) -> bool:
 
 def is_prose(line: str) -> bool:
     """Whether the line is a full paragraph."""
-    if len(line) < _PROSE_CHARS:
+    length = len(line)
+    if length < PROSE_WIDTH / WIDEST:
         return False
-    if len(line) < LONG_PROSE_WIDTH:
-        wide = width(line)
-        if wide < PROSE_WIDTH:
+    if length < LONG_PROSE_WIDTH:  # wide letters are counted only where they can decide
+        ends = line.rstrip(_CLOSING).endswith(_SENTENCE_END) and not _is_cut_off(line)
+        if ends and length < PROSE_WIDTH and width(line) < PROSE_WIDTH:
             return False
-        if wide < LONG_PROSE_WIDTH and (not line.rstrip(_CLOSING).endswith(_SENTENCE_END) or _is_cut_off(line)):
+        if not ends and (length < LONG_PROSE_WIDTH / WIDEST or width(line) < LONG_PROSE_WIDTH):
             return False
     return _BULLET.match(line) is None
 

@@ -317,8 +317,10 @@ class _Page:
     def begins_below(self, tail: list[int], place: int) -> bool:
         """Whether what stands below this line is the site's: it is no item of a list that articles share."""
         at = tail[place]
+        if self.share(at) < BELOW_SHARE:
+            return False
         is_whole = self.anchor(at) is not None or width(self.lines[at]) >= SITE_LINE_WIDTH
-        return is_whole and self.share(at) >= BELOW_SHARE and self.is_site_line(tail, place)
+        return is_whole and self.is_site_line(tail, place)
 
     def may_be_last(self, at: int) -> bool:
         """Whether a template line that ends the text may yet be the end of the article."""
