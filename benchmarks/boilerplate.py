@@ -172,9 +172,8 @@ def run_tamis(records: list[dict[str, Any]], field: str, models: list[Path], con
         settings = replace(config, boilerplate=replace(config.boilerplate, model_path=str(path) if path else ""))
         line_model.load(settings.boilerplate.model_path)
         part = documents.take(pa.array(chosen))
-        strip_boilerplate(part, templates, settings)  # phrases are compiled on first use, once a worker
-        if fold == 0:
-            match_line.cache_clear()
+        strip_boilerplate(part, templates, settings)  # phrases are compiled on first use, once a worker …
+        match_line.cache_clear()  # … but no line has been seen
         start = time.process_time()
         stripped = strip_boilerplate(part, templates, settings)
         describe_documents(stripped)

@@ -1,6 +1,9 @@
 """What goes and what stays: tables of documents, and laws."""
 
+import re
+
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -262,6 +265,35 @@ def test_lines_fold_alike_on_every_page():
     assert fold("  Seite 12 von\u00a0345 ") == fold("seite 1 von 2")
     assert line_hashes("Seite 12")[0] == line_hashes("\n seite 7 ")[1]
     assert line_hashes("***\n\n12 | 34") == [0, 0, 0]
+
+
+ENDS = st.sampled_from(
+    ["", ".", "...", "…", "a...", "a…", "é[...]", "7[…]", "_…", ".”", "?)", "。」", "]", "...]", "!\"'", " "]
+)
+LINES = st.tuples(
+    st.sampled_from(["", "• ", "- ", "–", "« "]),
+    st.sampled_from(["a", "é", "北", "a b", "  "]),
+    st.sampled_from([0, 1, 16, 39, 40, 41, 95, 99, 100, 101, 124, 245, 249, 250]),
+    st.text("aé北. …", max_size=8),
+    ENDS,
+).map(lambda parts: (parts[0] + parts[1] * parts[2] + parts[3] + parts[4]).strip())
+
+
+@given(LINES)
+def test_prose_and_teasers_are_what_their_definitions_say(line):
+    wide = len(line) + 1.5 * line.count("北")
+    cut_off = re.search(r"[^\W_](?:\.\.\.|…|\[\.\.\.\]|\[…\])$", line) is not None
+    ends = re.search(r"[.!?…。！？؟।؛][\"'”’»«“)\]）」』】]*$", line) is not None
+    bulleted = re.match(r"\s*[•●▪◦‣·*–—-]\s", line) is not None
+    teaser = cut_off and wide < 250
+    assert is_teaser(line) == teaser
+    assert is_prose(line) == (not bulleted and not teaser and (wide >= 250 or (wide >= 100 and ends)))
+
+
+@given(st.text() | st.text("aÉΣ 7٣\n\t\u00a0\u2003_²"))
+def test_a_lines_hash_is_that_of_its_fold(text):
+    said = [fold(line) if re.search(r"[^\W\d_]", line.lower()) else "" for line in text.split("\n")]
+    assert line_hashes(text) == [xxhash.xxh3_64_intdigest(line.encode()) if line else 0 for line in said]
 
 
 BIOS = [

@@ -127,7 +127,7 @@ def fold(text: str) -> str:
         if not text.isascii():
             text = _fold_east(text) if _EAST.search(text) else _unaccent(text)
     text = text.casefold()
-    if "  " in text or text[-1:].isspace() or text[:1].isspace() or "\t" in text:
+    if "  " in text or "\t" in text or text != text.strip():
         text = " ".join(text.split())
     return text
 
