@@ -648,3 +648,24 @@ def test_a_near_duplicate_whose_canonical_leaves_is_judged_again(tmp_path, run):
     (raw / "4.jsonl").write_text(json.dumps({"id": "e", "text": prose(77)}))
     with pytest.raises(RefusedError, match=r"tamis run RAW CURATED --rebuild"):
         run(raw, curated)
+
+
+def test_a_superseded_text_shares_no_paragraphs(tmp_path, run):
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    raw.mkdir()
+    release, old = prose(1, 60), prose(2, 60)
+
+    def add(name: str, **texts: str) -> dict[str, float]:
+        lines = [
+            json.dumps({"id": key, "url": f"https://{key[0]}.example.org/{key[0]}", "text": text})
+            for key, text in texts.items()
+        ]
+        (raw / f"{name}.jsonl").write_text("\n".join(lines))
+        run(raw, curated)
+        return {row["source_id"]: row["q_dup_paragraph_ratio"] for row in rows(curated)}
+
+    first = f"{release}\n{prose(3, 100)}"
+    assert add("1", a=f"{old}\n{prose(4, 100)}", b=first) == {"a": 0.0, "b": 0.0}
+    second = f"{prose(5, 100)}\n{release}"
+    found = add("2", a2=f"{old}\n{prose(6, 100)}", c=second)
+    assert found == {"a2": 0.0, "b": 0.0, "c": pytest.approx(len(release) / len(second), abs=1e-6)}
