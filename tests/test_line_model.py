@@ -29,7 +29,7 @@ from transforms.spans import apply
 
 WEIGHTS = files("transforms.boilerplate") / "model" / "lines.npz"
 # Changes when the model is trained anew, and then says so in docs/decisions.md.
-DIGEST = "19b1707a715d9f38fb4efb222f1983e5cc6adf253142bb25be18c76e182b23fb"
+DIGEST = "d70380e72b0a607da8450811879d62cae0334e8232f0cbaff0f12d366587b0fc"
 
 ARTICLE = [
     "The swans of the lower quay",

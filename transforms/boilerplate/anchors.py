@@ -604,6 +604,8 @@ def _anchor(rule: Rule, value: str = "", confidence: float | None = None) -> Anc
 
 
 def _fits(rule: Rule, value: str, lexicon: _Lexicon, bare: bool) -> bool:
+    if value[0] == "|":  # a row of a table: "Source: | 2020 census"
+        return False
     if rule.value == "title":
         return _is_title(value)
     if rule.value == "words":

@@ -80,6 +80,12 @@ TEASER_SPREAD = 12
 # … and have their titles between them.
 TEASER_WIDTH = 20
 TEASER_GAP = 3
+# So many lines of one page that differ from other pages in their numbers, and such a share of it, are a record.
+RECORD_FIELDS = 6
+RECORD_SHARE = 0.2
+_NUMBER = re.compile(r"\d")
+# A row of a table, its head a label.
+_ROW = re.compile(r"[^|]{1,40}[:：]\s*\|")
 
 
 class Removal(NamedTuple):
@@ -131,6 +137,7 @@ class _Page:
             titles = title_places(self.lines, left)
             for at in left:
                 self.support[at] = self.templates.get(key(self.hashes[at], at in titles))
+            self.fields(left)
         if self.twice(left):
             return True
         body_start, body_end = self.body(left)
@@ -139,6 +146,22 @@ class _Page:
         self.tail(left, body_end)
         self.inside(left[body_start:body_end])
         return len(self.gone) > before
+
+    def fields(self, left: list[int]) -> None:
+        """The fields of a record ("Area: 83 sq km", "Genesis 33", "Status: | Core") are no templates: they tell one
+        page from another, if only in numbers, which are folded."""
+        for at in left:
+            if self.support[at] is not None and _ROW.match(self.lines[at]):
+                self.support[at] = None
+        numbered = [at for at in left if self.support[at] is not None and self.is_numbered(at)]
+        if len(numbered) >= RECORD_FIELDS and len(numbered) >= RECORD_SHARE * len(left):
+            for at in left:
+                if self.anchor(at) is None and (self.is_numbered(at) or self.lines[at][-1] in ":："):
+                    self.support[at] = None
+
+    def is_numbered(self, at: int) -> bool:
+        """Whether the line has numbers, which are folded: elsewhere it may have others."""
+        return _NUMBER.search(self.lines[at]) is not None
 
     def anchor(self, at: int) -> Anchor | None:
         if at not in self.anchors:
@@ -208,7 +231,7 @@ class _Page:
             return
         title = fold(self.lines[left[0]])
         for at in left[1 : min(body_start, HEAD_LINES)]:
-            if fold(self.lines[at]) == title:
+            if self.hashes[at] and fold(self.lines[at]) == title:
                 self.gone[at] = Removal("boilerplate.title_repeat", "title.repeat", 0.99)
 
     def head(self, head: list[int]) -> None:
@@ -218,7 +241,7 @@ class _Page:
         for place, (at, anchor) in enumerate(zip(head, found, strict=False)):
             if at in self.gone:
                 continue
-            edge = edge and self.support[at] is not None
+            edge = edge and self.support[at] is not None and (place > 0 or not self.is_numbered(at))
             if (support := self.support[at]) is not None and (edge or self.is_site_line(head, place)):
                 self.remove(at, anchor, Removal("boilerplate.template", "template.head", 0.95, support))
             elif place > 0 and (anchor is None or anchor.reason in HEADERS) and (parts := match_header(self.lines[at])):
@@ -242,14 +265,21 @@ class _Page:
         too ("Ingredients", "London"): short lines, each with its own below it."""
         at = lines[place]
         anchor = self.anchor(at)
-        if anchor is not None:
+        if anchor is not None and (anchor.kind != "label" or anchor.value):  # a bare label is a heading
             return anchor.kind != "heading" or not self.is_weak(anchor)
         if width(self.lines[at]) >= SITE_LINE_WIDTH and self.lines[at][-1] not in ":：":
             return True
+        if self.is_numbered(at):
+            return False
         run = 1
         for step in (-1, 1):
             beside = place + step
-            while run < SITE_LINE_RUN and 0 <= beside < len(lines) and self.support[lines[beside]] is not None:
+            while (
+                run < SITE_LINE_RUN
+                and 0 <= beside < len(lines)
+                and self.support[lines[beside]] is not None
+                and not self.is_numbered(lines[beside])
+            ):
                 run, beside = run + 1, beside + step
         return run >= SITE_LINE_RUN
 
@@ -450,6 +480,7 @@ class _Page:
         # Nothing here is a title, so lines are looked up as what they are elsewhere.
         for at in left:
             self.support[at] = self.templates.get(self.hashes[at])
+        self.fields(left)
         for place, at in enumerate(left):
             if self.share(at) < SITE_SHARE or not self.is_site_line(left, place):
                 continue  # a word of a poem, of a text cut into lines
