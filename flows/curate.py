@@ -30,7 +30,7 @@ from flows.storage import lock
 from transforms.boilerplate.model import load as load_model
 from transforms.config import Config, from_mapping
 from transforms.dedup.bands import BANDS
-from transforms.errors import ShardError
+from transforms.errors import RefusedError, ShardError
 
 # Called with (stage, steps done, steps in all) as a run goes on; the command shows a progress bar.
 Listener = Callable[[str, int, int], None]
@@ -410,6 +410,8 @@ class _Run:
             else:
                 failures.append(_failure(state))
         if failures:
+            if isinstance(failures[0], RefusedError):
+                raise failures[0]
             raise ShardError(
                 f"{stage}: {len(failures)} of {len(units)} failed, the first: {_say(failures[0])}; "
                 "what is finished is kept, run again to go on"
