@@ -22,7 +22,12 @@ def page(number, text=None):
 
 
 def everything(curated):
-    return {table: rows(curated, table) for table in ("documents", "rejected", "removed_spans")}
+    """All rows, but for the signal that looks at what was kept when a version was made."""
+    found = {table: rows(curated, table) for table in ("documents", "rejected", "removed_spans")}
+    return {
+        table: [{name: row[name] for name in row if name != "q_dup_paragraph_ratio"} for row in read]
+        for table, read in found.items()
+    }
 
 
 def test_under_the_same_code_and_config_nothing_but_the_version_changes(tmp_path, run):
