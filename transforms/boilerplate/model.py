@@ -97,8 +97,8 @@ class Trees(NamedTuple):
 # A whole page has at least so many short lines: 99 of 100 have more (daniel, wcxb, trafseg), half of extracted texts
 # have fewer.
 SHORT_LINE, PAGE_SHORT_LINES = 50, 10
-# … and such a share of its lines is short: 1 of 170 found pages has less, as have 40 of 100 extracted texts (wcxb).
-PAGE_SHORT_SHARE = 0.3
+# … and such a share of its lines is short: 1 of 500 found pages has less, as have a fifth of extracted texts (wcxb).
+PAGE_SHORT_SHARE = 0.25
 # Scores are in thousandths of a logit.
 SCALE = 1000
 NO_TREES = Trees(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int16), np.zeros((0, 1), np.int32), 0)
