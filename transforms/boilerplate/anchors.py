@@ -401,7 +401,7 @@ def _is_names(value: str, bare: bool) -> bool:
 
 
 def _is_words(value: str, bare: bool) -> bool:
-    if len(value) > 160 or "。" in value[:-1]:  # a caption, not a credit
+    if len(value) > 100 or "。" in value[:-1]:  # a caption, or prose glued to a credit
         return False
     return not _SENTENCE_END.search(value) or (not bare and value[-1] == "." and value.count(" ") < 4)
 
