@@ -166,6 +166,12 @@ def test_whole_pages_are_told_from_other_texts(text, is_page):
     assert judged(text, "extracted") is None
 
 
+@pytest.mark.parametrize("text", [PAGE, "\n".join(HEAD)], ids=["an article", "no prose"])
+def test_a_page_of_which_nothing_would_be_left_is_left_to_the_rules(text):
+    everything = Boilerplate(input="page", line_score=1_000_000)
+    assert page_removals([(text, line_hashes(text), NO_TEMPLATES)], everything).removals == {}
+
+
 def test_the_article_stays_and_the_page_goes():
     gone = judged(PAGE)
     lines = PAGE.split("\n")

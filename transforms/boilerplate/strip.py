@@ -504,7 +504,8 @@ class Pages(NamedTuple):
 def page_removals(documents: Sequence[tuple[str, Sequence[int], Templates] | None], config: Boilerplate) -> Pages:
     """Of the documents (text, hash a line, templates) that are whole pages: which lines the learned model takes.
 
-    An anchor on a line names its reason, then a template, then the heading of the block the line is in.
+    An anchor on a line names its reason, then a template, then the heading of the block the line is in. A page of which
+    no prose would be left was misread: nothing goes by the model.
     """
     if config.input == "extracted":
         return Pages({}, {})
@@ -519,8 +520,16 @@ def page_removals(documents: Sequence[tuple[str, Sequence[int], Templates] | Non
     threshold = config.page_score if config.input == "auto" else None
     found: dict[int, dict[int, Removal]] = {}
     for number, scores in line_model.whole_pages(pages, model, threshold):
-        found[rows[number]] = _named(pages[number], scores, config.line_score)
+        if _leaves_prose(pages[number], scores, config.line_score):
+            found[rows[number]] = _named(pages[number], scores, config.line_score)
     return Pages(found, {row: page.anchors for row, page in zip(rows, pages, strict=True)})
+
+
+def _leaves_prose(page: line_model.Page, scores: Mapping[int, int], threshold: int) -> bool:
+    """Whether a line of prose stays, or, where the page has none, any line."""
+    lines = page.text.split("\n")
+    prose = [at for at in scores if is_prose(lines[at].strip())]
+    return not scores or any(scores[at] > threshold for at in prose or scores)
 
 
 def _named(page: line_model.Page, scores: Mapping[int, int], threshold: int) -> dict[int, Removal]:
