@@ -102,7 +102,7 @@ class _Run:
         if self.rebuild and parent:
             unread = self.pool.submit(versions.unread_paths, self.curated, parent).result()
         new = [file for file in inputs if (file.path, file.sha256) not in read]
-        is_needed = bool(new or (self.rebuild and parent and not (parent["rebuilt"] and self._is_current(parent))))
+        is_needed = bool(new or (self.rebuild and parent and not (parent.get("rebuilt") and self._is_current(parent))))
         if is_needed:
             new = [file for file in inputs if file in new or file.path in unread]
         self._tell("plan", 1, 1)
