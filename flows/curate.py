@@ -17,7 +17,6 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
-from pyarrow.parquet import read_metadata
 
 from flows import duplicates, steps
 from flows import publish as versions
@@ -98,13 +97,12 @@ class _Run:
         self._tell("plan", 0, 1)
         inputs, ignored = list_inputs(self.raw)
         read = {(entry["path"], entry["sha256"]) for entry in parent["inputs"]} if parent else set()
-        unread: set[str] = set()
-        if self.rebuild and parent:
-            unread = self.pool.submit(versions.unread_paths, self.curated, parent).result()
         new = [file for file in inputs if (file.path, file.sha256) not in read]
-        is_needed = bool(new or (self.rebuild and parent and not (parent.get("rebuilt") and self._is_current(parent))))
-        if is_needed:
-            new = [file for file in inputs if file in new or file.path in unread]
+        is_rebuilt = parent is not None and parent.get("rebuilt") and self._is_current(parent)
+        is_needed = bool(new or (self.rebuild and not is_rebuilt))
+        if self.rebuild and parent and is_needed:
+            unread = self.pool.submit(versions.unread_paths, self.curated, parent).result()
+            new = [file for file in inputs if (file.path, file.sha256) not in read or file.path in unread]
         self._tell("plan", 1, 1)
         plan = versions.plan_version(parent, new, self.config, code_hash(), self.limit, self.rebuild)
         versions.sweep(self.curated, plan.name)
@@ -129,6 +127,7 @@ class _Run:
         config, limit = self.config, self.limit
         content = config.content_hash()
         published = [(self.curated / f["path"], f["table"]) for f in parent["files"]] if parent else []
+        empty = {self.curated / file["path"] for file in parent["files"] if not file["rows"]} if parent else set()
         spans = [path for path, table in published if table == "removed_spans"]
         published = [(path, table) for path, table in published if table != "removed_spans"]
         before = [parent["version"] if parent else ""]
@@ -174,13 +173,10 @@ class _Run:
                     self.staging,
                     steps.restore_records,
                     [content, *before, path.name, table],
-                    path,
-                    table,
-                    spans,
-                    config,
+                    *(path, table, spans, config),
                 )
                 for path, table in published
-                if read_metadata(path).num_rows
+                if path not in empty
             ]
             restored = sum(done["records"] for done in self._all("restore", restores))
             pieces += [unit.folder / "records.parquet" for unit in restores]
@@ -203,11 +199,11 @@ class _Run:
             )
             for number, (piece, name) in enumerate(zip(pieces, names, strict=True))
         ]
-        self._all("clean", cleans)
+        keys = sum(done["keys"] for done in self._all("clean", cleans))
         cleaned = [unit.folder for unit in cleans]
 
         segments = index.result()
-        settled, segment, merged = self._compare(cleans, published, segments, before)
+        settled, segment, merged = self._compare(cleaned, keys, published, segments, before)
         (compared,) = self._all("settle", [settled])
         share = step(
             self.staging,
@@ -248,6 +244,11 @@ class _Run:
         counted = None if self.rebuild else plan.name
         summary = self.pool.submit(versions.summarise, self.curated, files, counted).result()
         inputs = self._inputs(plan.name, new, records, identified["known"], written)
+        if self.rebuild and parent:
+            replaced, state_replaced = ([file["path"] for file in parent[kind]] for kind in ("files", "state"))
+        else:
+            replaced = [path for done in written for path in done.get("replaced", ())]
+            state_replaced = [path.relative_to(self.curated).as_posix() for part in merged for path in part[:3]]
         # In a worker, as all work: this process only says what is done when.
         manifest = self.pool.submit(
             versions.publish,
@@ -270,15 +271,11 @@ class _Run:
                 "timings": self._timings(),
             },
             files,
-            [file["path"] for file in parent["files"]]
-            if self.rebuild and parent
-            else [path for done in written for path in done.get("replaced", ())],
+            replaced,
             {f"template-{name}": count.folder / f"{name}.parquet" for name in ("counts", "groups")}
             | {f"dedup-{name}": segment.folder / f"{name}.parquet" for name in ("contents", "keys")}
             | {"dedup-paragraphs": share.folder / "paragraphs.parquet"},
-            [file["path"] for file in parent["state"]]
-            if self.rebuild and parent
-            else [path.relative_to(self.curated).as_posix() for part in merged for path in part[:3]],
+            state_replaced,
         ).result()
         self.seconds["publish"] = time.perf_counter() - start
         self._tell("publish", 1, 1)
@@ -286,15 +283,15 @@ class _Run:
 
     def _compare(
         self,
-        cleans: Sequence[Step],
+        cleaned: Sequence[Path],
+        keys: int,
         published: Sequence[tuple[Path, str]],
         segments: Sequence[Segment],
         before: Sequence[str],
     ) -> tuple[Step, Step, list[Segment]]:
-        """Compare the cleaned documents with each other and with earlier versions: the step that settles what each
-        is, still to be done; that which wrote the index; and the segments it merged."""
+        """Compare the cleaned documents, of `keys` band keys, with each other and with earlier versions: the step that
+        settles what each is, still to be done; that which wrote the index; and the segments it merged."""
         config, content = self.config, self.config.content_hash()
-        cleaned = [unit.folder for unit in cleans]
         match = step(
             self.staging,
             duplicates.match,
@@ -302,7 +299,6 @@ class _Run:
             *([folder / "cleaned.parquet" for folder in cleaned], published, segments, config),
         )
         (matched,) = self._all("match", [match])
-        keys = sum((unit.finished() or {})["keys"] for unit in cleans)
         indexed = sum(segment.rows for segment in segments) * BANDS
         ranges = key_ranges(keys + indexed)
         joins = [

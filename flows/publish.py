@@ -94,7 +94,7 @@ def plan_version(
 def unread_paths(curated: Path, manifest: Manifest) -> set[str]:
     """Files of which a record, or all, could not be read."""
     paths: set[str] = set()
-    for path in _files(curated, manifest, "rejected"):
+    for path in files_of(curated, manifest, "rejected"):
         rows = read_table(path, ["source_path", "reject_stage"])
         paths.update(rows.filter(pc.equal(rows["reject_stage"], "read"))["source_path"].to_pylist())
     return paths
@@ -137,7 +137,8 @@ def publish(
 ) -> Manifest:
     """Check and publish a version. Raises: RefusedError where a check fails; then nothing has changed."""
     folder = curated / "versions" / plan.name
-    listed = [file for file in parent["files"] if file["path"] not in set(replaced)] if parent else []
+    gone = {*replaced, *state_replaced}
+    listed = [file for file in parent["files"] if file["path"] not in gone] if parent else []
     listed += files
     for table in TABLES:
         if not any(file["table"] == table for file in listed):
@@ -146,7 +147,7 @@ def publish(
             listed.append(describe_file(path, table, 0))
     listed.sort(key=lambda file: (list(TABLES).index(file["table"]), _number(file["path"]), file["path"]))
     _remove_unlisted(curated, folder, listed)
-    states = [file for file in parent["state"] if file["path"] not in set(state_replaced)] if parent else []
+    states = [file for file in parent["state"] if file["path"] not in gone] if parent else []
     for name, source in state.items():
         path = curated / "state" / f"{name}-{plan.name}.parquet"
         with create(path) as written:
@@ -336,10 +337,10 @@ def _check_file(path: Path, file: dict[str, Any]) -> None:
 
 def _check_restorations(curated: Path, manifest: Manifest) -> int:
     """Rebuild every original and prove it by its hash."""
-    spans = _files(curated, manifest, "removed_spans")
+    spans = files_of(curated, manifest, "removed_spans")
     restored = 0
     for table in ("documents", "rejected"):
-        for path in _files(curated, manifest, table):
+        for path in files_of(curated, manifest, table):
             rows = read_table(path, ["id", "text", "original_sha256"])
             entries = ledger_of(spans, rows["id"].to_pylist())
             for document, text, sha256 in zip(*(column.to_pylist() for column in rows.columns), strict=True):
@@ -353,7 +354,8 @@ def _check_restorations(curated: Path, manifest: Manifest) -> int:
     return restored
 
 
-def _files(curated: Path, manifest: Manifest, table: str) -> list[Path]:
+def files_of(curated: Path, manifest: Manifest, table: str) -> list[Path]:
+    """The files of a table of a version."""
     return [curated / file["path"] for file in manifest["files"] if file["table"] == table]
 
 
@@ -361,12 +363,12 @@ def find(curated: Path, document: str) -> tuple[str, dict[str, Any], list[Ledger
     """(table, row, ledger) of a document of the current version. Raises: ConfigError where there is none."""
     manifest = require(curated)
     for table in ("documents", "rejected"):
-        files = _files(curated, manifest, table)
+        files = files_of(curated, manifest, table)
         with connect() as database:
             query = "SELECT * FROM read_parquet(?) WHERE id = ?"
             rows = database.sql(query, params=[[str(file) for file in files], document]).to_arrow_table().to_pylist()
         if rows:
-            ledger = ledger_of(_files(curated, manifest, "removed_spans"), [document])
+            ledger = ledger_of(files_of(curated, manifest, "removed_spans"), [document])
             return table, rows[0], ledger.get(document, [])
     raise ConfigError(f"no document {document!r} in {manifest['version']} of {curated}")
 

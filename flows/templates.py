@@ -119,11 +119,9 @@ def _words(curated: Path, manifest: dict[str, Any], site: str, wanted: set[int])
 
 def _originals(curated: Path, manifest: dict[str, Any], site: str) -> Iterator[str]:
     """The originals of the site's documents, file by file."""
-    spans = [curated / file["path"] for file in manifest["files"] if file["table"] == "removed_spans"]
-    for file in manifest["files"]:
-        if file["table"] == "removed_spans":
-            continue
-        rows = read_table(curated / file["path"], ["id", "site", "text"])
+    spans = publish.files_of(curated, manifest, "removed_spans")
+    for path in (*publish.files_of(curated, manifest, "documents"), *publish.files_of(curated, manifest, "rejected")):
+        rows = read_table(path, ["id", "site", "text"])
         rows = rows.filter(pc.equal(rows["site"], site))
         ids = rows["id"].to_pylist()
         ledger = ledger_of(spans, ids) if ids else {}
