@@ -135,6 +135,17 @@ def test_a_document_is_judged_by_itself():
     assert together[2] == {}
 
 
+def test_no_feature_of_a_document_reaches_into_another():
+    """Links at the end of one counted for the next: it was a page after some documents, and after others not."""
+    texts = [PAGE, "Home\nNews\nSport\nContact", "Login\nSearch", POEM, CODE, "Home\nNews", PAGE]
+    together = Features([page(text) for text in texts], load())
+    lines, pages = together.lines(), together.pages()
+    for number, text in enumerate(texts):
+        alone = Features([page(text)], load())
+        assert np.array_equal(pages[:, number], alone.pages()[:, 0])
+        assert np.array_equal(lines[:, together.offsets[number] : together.offsets[number + 1]], alone.lines())
+
+
 def test_every_line_of_ink_has_a_score():
     text = "\n  \nOne\n\u3000\n two \n\n"
     assert list(dict(whole_pages([page(text)], load(), None))[0]) == [2, 4]

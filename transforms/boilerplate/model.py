@@ -546,9 +546,10 @@ def _page_columns(lines: _Lines, columns: Mapping[str, Ints]) -> Iterator[tuple[
     yield "separators", _share(summed(columns["separators"]), sizes)
     yield "cut_off", count(columns["cut_off"] > 0)
     longest = np.zeros(number, np.int64)
-    runs = np.diff(np.flatnonzero(np.concatenate([[True], ~link, [True]])))
-    ends = np.flatnonzero(np.concatenate([~link, [True]]))
-    np.maximum.at(longest, document[np.minimum(ends, len(document) - 1)], runs - 1)
+    index = np.arange(len(document))
+    # The line before the run, or the one before the document.
+    before = np.maximum(np.maximum.accumulate(np.where(link, -1, index)), lines.offsets[document] - 1)
+    np.maximum.at(longest, document, index - before)
     yield "longest_run", longest
 
 
