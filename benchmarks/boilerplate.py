@@ -155,8 +155,9 @@ def fold_models() -> list[Path]:
     return paths
 
 
-def run_tamis(records: list[dict[str, Any]], field: str, models: list[Path], config: Config) -> Any:
-    """Tamis's texts, CPU seconds, and which documents it took for whole pages. `models` are one a fold, or one."""
+def run_tamis(records: list[dict[str, Any]], field: str, models: list[Path | None], config: Config) -> Any:
+    """Tamis's texts, CPU seconds, and which documents it took for whole pages. `models` are one a fold, or None: the
+    weights that ship."""
     documents, templates = devset.prepared(records, field, config)
     start = time.process_time()
     indexed = index_lines(documents.drop_columns(["lines", "line_keys", "line_document", "long_lines"]))
@@ -197,7 +198,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     config = Config()
-    models = [Path()] if arguments.shipped else fold_models() if "tamis" in arguments.tools else []
+    models = [None] if arguments.shipped else fold_models() if "tamis" in arguments.tools else []
     results = []
     for name in arguments.sets:
         records = devset.rows(name)

@@ -52,21 +52,30 @@ def read_documents(path: Path, limit: int | None) -> tuple[list[str], list[str]]
 
 
 def run_tamis(path: Path, folder: Path, limit: int | None) -> dict[str, str]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     sys.path.insert(0, str(HERE.parent.parent))
     stage = __import__("benchmarks.stage", fromlist=["compare"])
+    store = __import__("flows.store", fromlist=["Store"]).Store(folder)
     pieces = []
+    names: dict[str, str] = {}
     with pq.ParquetFile(path) as file:
         seen = 0
         for number, batch in enumerate(file.iter_batches(8192, columns=["id", "text"])):
             batch = batch.slice(0, max(0, limit - seen)) if limit else batch
             seen += len(batch)
             if len(batch):
-                pieces.append(stage.sign(folder / f"sign-{number:05}", batch["id"], batch["text"]))
-    verdicts = stage.compare(folder, pieces)
+                # Ids of the form that the state expects, in the same order.
+                ids = {f"{len(names) + place:016x}": name for place, name in enumerate(batch["id"].to_pylist())}
+                names |= ids
+                documents = pa.table({"id": list(ids), "text": batch["text"].cast(pa.string())})
+                pieces.append(stage.sign(store, f"sign-{number:05}", documents))
+    run = stage.compare(store, pieces)
+    stage.write_index(run)
+    verdicts = stage.verdicts(run)
     rejected = [row for row in zip(*(verdicts[n].to_pylist() for n in ("id", "duplicate_of")), strict=True) if row[1]]
-    return dict(rejected)
+    return {names[document]: names[of] for document, of in rejected}
 
 
 def components(pairs: list[tuple[str, str]]) -> dict[str, str]:

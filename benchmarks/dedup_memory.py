@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import stage
+from flows.store import Store
 
 PIECE = 50_000
 
@@ -55,7 +56,7 @@ def documents(count: int, seed: int = 0) -> Iterator[tuple[pa.Array, pa.Array]]:
                 else:
                     recent[chosen.integers(0, len(recent))] = body
             texts.append(" ".join(body))
-        yield pa.array([f"{number:032x}" for number in range(start, start + len(texts))]), pa.array(texts)
+        yield pa.array([f"{number:016x}" for number in range(start, start + len(texts))]), pa.array(texts)
 
 
 def synthesise(folder: Path, count: int) -> list[Path]:
@@ -87,14 +88,18 @@ def main() -> None:
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         raw = pool.submit(synthesise, folder, arguments.documents).result()
     said("start")
+    store = Store(folder)
     pieces = []
     size = 0
     for number, path in enumerate(raw):
         table = pq.read_table(path)
-        pieces.append(stage.sign(folder / f"sign-{number:05}", table["id"], table["text"]))
+        pieces.append(stage.sign(store, f"sign-{number:05}", table))
         size += table.nbytes
         said("sign")
-    verdicts = stage.compare(folder, pieces, said=said)
+    run = stage.compare(store, pieces, said=said)
+    stage.write_index(run)
+    said("index")
+    verdicts = stage.verdicts(run)
     total = sum(spent.values()) - spent["start"]
     speed = f"{size / 1e6 / total:.1f} MB a CPU second"
     print(f"{arguments.documents:,} documents, {size / 1e6:.0f} MB: {len(verdicts):,} dropped, {speed}")

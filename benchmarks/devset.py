@@ -21,8 +21,11 @@ import pyarrow as pa
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from flows.steps import _by_site, count_templates  # noqa: E402
-from flows.storage import read_table, write_work  # noqa: E402
+from benchmarks import stage  # noqa: E402
+from flows.readers import Record  # noqa: E402
+from flows.stages.read import documents_of  # noqa: E402
+from flows.stages.templates import by_site  # noqa: E402
+from flows.store import Store  # noqa: E402
 from transforms.boilerplate.templates import Templates  # noqa: E402
 from transforms.config import Config  # noqa: E402
 from transforms.pipeline import prepare  # noqa: E402
@@ -57,35 +60,35 @@ def rows(name: str) -> list[dict[str, Any]]:
 
 def raw(records: Sequence[Mapping[str, Any]], field: str) -> pa.Table:
     """What reading `score.py raw` of them gives."""
-    urls = [record.get("url") or "" for record in records]
-    urls = [
-        url if url.startswith("http") else f"https://{record['site']}/{record['id']}"
-        for url, record in zip(urls, records, strict=True)
-    ]
-    nothing = {
-        name: pa.nulls(len(records), pa.string())
-        for name in ("reject_reason", "reject_stage", "reject_detail", "charset")
-    }
-    return pa.table(
-        {
-            "source_path": ["raw.jsonl"] * len(records),
-            "url": urls,
-            "original": [record.get(field) or "" for record in records],
-            **nothing,
-        }
-    )
+    found = []
+    for record in records:
+        url = record.get("url") or ""
+        url = url if url.startswith("http") else f"https://{record['site']}/{record['id']}"
+        found.append(
+            Record(
+                source_path="raw.jsonl",
+                source_format="jsonl",
+                source_record=None,
+                source_sha256="00" * 32,
+                source_id=None,
+                url=url,
+                fetched_at=None,
+                original=record.get(field) or "",
+                reject_reason=None,
+                reject_detail=None,
+                raw_head=None,
+            )
+        )
+    return documents_of(found)
 
 
 def templates(documents: pa.Table, config: Config) -> dict[str, Templates]:
     """The templates of prepared documents, counted as a run counts them."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        nothing = pa.table({column: pa.array([], pa.int32()) for column in ("piece", "row", "ordinal")})
-        write_work(folder / "identified.parquet", nothing)
-        write_work(folder / "records.parquet", documents)
-        (folder / "out").mkdir()
-        count_templates(folder / "out", [folder / "records.parquet"], folder, [], config)
-        return _by_site(read_table(folder / "out" / "templates.parquet"), documents["site"].to_pylist())
+        store = Store(name)
+        piece = stage.index(store, documents, config)
+        counted = stage.count(store, [piece["lines-00000.parquet"]], config)
+        return by_site(store, [counted["templates.parquet"]], documents["site"].to_pylist())
 
 
 def prepared(records: Sequence[Mapping[str, Any]], field: str, config: Config) -> tuple[pa.Table, dict[str, Templates]]:

@@ -19,21 +19,25 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from flows.steps import count_templates
+from benchmarks import stage
+from flows.step import Work
+from flows.store import Ref, Store
+from flows.tables import read_table, write_work
 from transforms.config import Config
+from transforms.identity import hash_of
 
 LINES, SITE_LINES, LONG_LINES = 25, 5, 6
 SITE_DOCUMENTS, PIECE = 1000, 100_000
 
 
-def synthesise(folder: Path, documents: int) -> list[Path]:
+def synthesise(folder: Path, documents: int) -> list[Ref]:
     """The line indexes, a piece a Parquet file."""
     chosen = np.random.default_rng(0)
-    paths = []
+    work = Work(Store(folder), "lines")
     for start in range(0, documents, PIECE):
         count = min(PIECE, documents - start)
         site = (start + np.arange(count)) // SITE_DOCUMENTS
@@ -50,16 +54,18 @@ def synthesise(folder: Path, documents: int) -> list[Path]:
             offsets = np.arange(0, len(values) * size + 1, size, dtype=np.int32)
             return pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1)))
 
-        paths.append(folder / f"lines-{len(paths):05}.parquet")
+        names = [f"site{number}.example.org" for number in site.tolist()]
         table = {
-            "site": pa.array([f"site{number}.example.org" for number in site.tolist()]),
+            "at": pa.array([hash_of("site", name) for name in names], pa.uint64()),
+            "site": pa.array(names),
             "line_document": pa.array(np.bitwise_xor.reduce(keys, axis=1)),
             "long_lines": column(long),
             "line_keys": column(np.sort(keys, axis=1)),
-            "reject_reason": pa.nulls(count, pa.string()),
+            "row": pa.array(np.arange(count, dtype=np.int32)),
         }
-        pq.write_table(pa.table(table), paths[-1], compression="none", use_dictionary=["site"])
-    return paths
+        with work.put(f"lines-{start // PIECE:05}.parquet") as path:
+            write_work(path, pa.table(table).sort_by([("at", "ascending"), ("row", "ascending")]), sorted_by="at")
+    return list(work.outputs.values())
 
 
 def main() -> None:
@@ -72,16 +78,15 @@ def main() -> None:
     documents = arguments.lines // LINES
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         pieces = pool.submit(synthesise, folder, documents).result()
-    nothing = pa.table({name: pa.array([], pa.int32()) for name in ("piece", "row", "ordinal")})
-    pq.write_table(nothing, folder / "identified.parquet")
-    out = folder / "out"
-    out.mkdir()
+    store = Store(folder)
     start = time.process_time()
-    done = count_templates(out, pieces, folder, [], Config())
+    done = stage.count(store, pieces, Config())
+    spent = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sites = len(pc.unique(read_table(store, done["templates.parquet"], ["site"])["site"]))
     print(
-        f"{documents * LINES:,} lines of {documents:,} documents: {done['template_lines']:,} template lines on "
-        f"{done['sites']:,} sites; {time.process_time() - start:.0f} CPU s, peak {peak:.0f} MB"
+        f"{documents * LINES:,} lines of {documents:,} documents: {done.counts['template_lines']:,} template lines on "
+        f"{sites:,} sites; {spent:.0f} CPU s, peak {peak:.0f} MB"
     )
     if arguments.folder is None:
         shutil.rmtree(folder)

@@ -1,6 +1,6 @@
 """The `tamis` command.
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused by a check, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused by a check, 130 interrupted, 143 terminated.
 """
 
 import json
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from flows import can_write
+from flows.server import KEPT, Terminated, handle_signals, in_thread, leave, prefect_server
 from transforms.config import Config, from_toml
 from transforms.errors import ConfigError, CurationError, RefusedError
 
@@ -29,7 +31,7 @@ app = typer.Typer(
 )
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False)
 
-INTERRUPTED = "interrupted; what is finished is kept, run again to go on"
+INTERRUPTED = f"interrupted; {KEPT}"
 
 # click's UsageError, which typer carries along without a public name.
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
@@ -44,22 +46,28 @@ def run(
     ),
     curated: Annotated[Path, typer.Argument(help="The dataset: made, or continued.")] = Path("curated"),
     config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Configuration.")] = None,
+    engine: Annotated[
+        str, typer.Option(help="local: worker processes under Prefect; inline: one process, without Prefect.")
+    ] = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read at most N new records.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take at most the next N new records.")] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Make earlier documents anew, too, under today's code, config, templates.")
     ] = False,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Tell changed files by their bytes, not by size and times.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Publish also where most documents would be lost.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Read what is new in RAW and publish the next version of CURATED."""
     from dataclasses import asdict
 
-    from flows.plan import check_raw
+    from flows.inputs import check_roots
 
     settings = asdict(_config(config))
-    check_raw(raw)
-    if curated.exists() and not curated.is_dir():
-        raise ConfigError(f"CURATED {curated} is not a folder")
+    check_roots(raw, curated)
+    _check_curated(curated)
     with _Progress(quiet=as_json) as progress:
         summary = _run_flow(
             progress,
@@ -70,6 +78,9 @@ def run(
                 "workers": workers,
                 "limit": limit,
                 "rebuild": rebuild,
+                "engine": engine,
+                "checksum": checksum,
+                "force": force,
             },
         )
     if as_json:
@@ -78,20 +89,36 @@ def run(
         _print_summary(summary)
 
 
+def _check_curated(curated: Path) -> None:
+    if os.path.lexists(curated) and not os.path.isdir(curated):
+        raise ConfigError(f"CURATED {curated} is not a folder")
+    if not can_write(curated):
+        raise ConfigError(f"CURATED {curated} can't be written to by this user")
+
+
 def _run_flow(progress: "_Progress", parameters: dict[str, Any]) -> dict[str, Any]:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are ours to say, in one line
-    from flows.engines import prefect_server
 
-    progress.tell("start Prefect", 0, 1)
-    with prefect_server():
-        from flows.curate import curate, listeners
+    def work() -> dict[str, Any]:
+        if parameters["engine"] == "inline":
+            return _curate(progress, parameters)
+        progress.tell("start Prefect", 0, 1)
+        with prefect_server():
+            return _curate(progress, parameters)
 
+    return in_thread(work)
+
+
+def _curate(progress: "_Progress", parameters: dict[str, Any]) -> dict[str, Any]:
+    from flows.curate import curate, listeners
+
+    if parameters["engine"] != "inline":
         progress.tell("start Prefect", 1, 1)
-        listeners.append(progress.tell)
-        try:
-            summary: dict[str, Any] = curate(**parameters)
-        finally:
-            listeners.remove(progress.tell)
+    listeners.append(progress.tell)
+    try:
+        summary: dict[str, Any] = curate(**parameters)
+    finally:
+        listeners.remove(progress.tell)
     return summary
 
 
@@ -100,25 +127,26 @@ def verify(
     curated: Annotated[Path, typer.Argument(metavar="[DIR]", help="The dataset.")] = Path("curated"),
 ) -> None:
     """Re-check hashes, schema, counts and every restoration."""
-    from flows import publish
+    from flows.store import Store
+    from flows.versions import checks
 
-    checked = publish.verify(curated)
-    out.print(f"{curated}: {checked['files']} files whole, {checked['documents']} originals restored and proven")
+    checked = checks.verify(Store(curated))
+    unread = f"; {checked['unread']} records that could not be read have none" if checked["unread"] else ""
+    out.print(
+        f"{curated}: {checked['files']} files whole, {checked['documents']} originals restored and proven{unread}"
+    )
 
 
 @app.command()
 def restore(document: Annotated[str, typer.Argument(metavar="ID")], curated: Curated = Path("curated")) -> None:
     """Write a document's original to standard output, as it was, in UTF-8."""
-    import hashlib
+    from flows.store import Store
+    from flows.versions.find import find
 
-    from flows import publish
-    from transforms import spans
-
-    _, row, entries = publish.find(curated, document)
-    original = spans.restore(row["text"], entries).encode()
-    if hashlib.sha256(original).hexdigest() != row["original_sha256"]:
-        raise RefusedError(f"document {document} does not restore to its original: `tamis verify` says which file")
-    sys.stdout.buffer.write(original)
+    _, row, restored = find(Store(curated), document)
+    if row.get("reject_stage") == "read":
+        raise ConfigError(f"record {document} could not be read ({row['reject_reason']}): it has no original")
+    sys.stdout.buffer.write(restored.original.encode())
     sys.stdout.buffer.flush()
 
 
@@ -129,7 +157,7 @@ def explain(
     config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Configuration, for a file.")] = None,
 ) -> None:
     """Show a document with each removed span in place: reason, rule and confidence."""
-    from flows import explain as explained
+    from flows.show import explain as explained
 
     documents = (
         explained.explain_file(Path(what), _config(config), curated)
@@ -147,7 +175,7 @@ def templates(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
 ) -> None:
     """Show the lines a site repeats: in how many groups of its articles, of how many, since which version."""
-    from flows import templates as learned
+    from flows.show import templates as learned
 
     found: list[Any] = learned.sites(curated) if site is None else learned.site_lines(curated, site)
     if as_json:
@@ -217,17 +245,31 @@ def _print_summary(summary: dict[str, Any]) -> None:
         out.print(_summary_table(summary))
         read, kept, rejected = summary["records"], summary["documents"], summary["rejected"]
         known = f", {summary['known']:,} known" if summary["known"] else ""
-        out.print(f"{read:,} records read = {kept:,} kept + {rejected:,} rejected{known}")
+        left = f", {summary['remaining']:,} left for the next run" if summary["remaining"] else ""
+        out.print(f"{read:,} records read = {kept:,} kept + {rejected:,} rejected{known}{left}")
         total = summary["total"]
         out.print(
             f"Version {summary['version']} in {summary['curated']}: {total['documents']:,} documents, "
             f"{total['rejected']:,} rejected ({summary['seconds']:.1f} s)"
         )
-    if summary["earlier_documents"]:
-        out.print(
-            f"{summary['earlier_documents']:,} earlier documents were made under other code or config, "
-            "and stay as they are; `tamis run --rebuild` makes them anew."
-        )
+    for count, said in _NOTES:
+        number = len(summary[count]) if count == "ignored" else summary.get(count, 0)
+        if number:
+            out.print(f"{number:,} {said}")
+
+
+# What a summary counts besides, where there are any.
+_NOTES = (
+    ("superseded", "documents gave way to a later state of their page."),
+    ("not_successor", "texts under a known key take nobody's place (`not_successor`): error pages, consent pages."),
+    ("implausible", "`fetched_at` were before 1990 or in the future, and count as missing."),
+    ("ignored", "names in RAW were passed over: hidden, or what tools leave behind."),
+    (
+        "earlier_documents",
+        "earlier documents were made under other code or config, and stay as they are; `tamis run --rebuild` makes "
+        "them anew.",
+    ),
+)
 
 
 def _summary_table(summary: dict[str, Any]) -> "Table":
@@ -257,7 +299,8 @@ def _summary_table(summary: dict[str, Any]) -> "Table":
 
 def main() -> None:
     """Run the command; errors are one clear line and an exit code."""
-    sys.exit(_exit_code(lambda: app(standalone_mode=False)))
+    handle_signals()
+    leave(_exit_code(lambda: app(standalone_mode=False)))
 
 
 def _exit_code(command: Callable[[], Any]) -> int:
@@ -277,6 +320,8 @@ def _exit_code(command: Callable[[], Any]) -> int:
         return 2
     except (KeyboardInterrupt, typer.Abort):
         return _say(INTERRUPTED, 130)
+    except Terminated:
+        return _say(INTERRUPTED, 143)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -285,7 +330,7 @@ def _exit_code(command: Callable[[], Any]) -> int:
 
 
 def _say(error: object, code: int) -> int:
-    err.print(f"tamis: {error}", style="red" if code != 130 else None, markup=False, soft_wrap=True)
+    err.print(f"tamis: {error}", style="red" if code not in (130, 143) else None, markup=False, soft_wrap=True)
     return code
 
 

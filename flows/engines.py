@@ -1,30 +1,104 @@
-"""Where the work is done: Prefect's task runner over a pool of plain worker processes, and Prefect's own server.
+"""Where steps are done: `inline`, one after the other in this process, or `local`, in worker processes under Prefect.
 
 Prefect's threads cost 5 ms a task where its process runner costs 60-130; the work itself needs processes (the GIL).
 So each task runs in a thread and hands its step to one shared pool. The workers import `transforms`, never Prefect.
 """
 
-import json
 import multiprocessing
 import os
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
-import time
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
+from typing import Any, Protocol
 
-import psutil
+from flows.step import Done, Step, run_step
+from flows.store import Store
+from transforms.errors import ConfigError, CurationError, RefusedError, ShardError
 
-from flows import prefect_profiles
-from transforms.errors import ShardError
+ENGINES = ("local", "inline")
+# Called with how many steps of a stage are done, and of how many.
+Tell = Callable[[int, int], None]
+
+
+class Engine(Protocol):
+    """Does the steps of a stage, in any order; what they said, in order. Raises: CurationError where any failed."""
+
+    def __call__(self, stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]: ...
+
+
+def inline(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]:
+    """One after the other, in this process."""
+    done = []
+    for number, step in enumerate(steps, 1):
+        done.append(run_step(step, store))
+        tell(number, len(steps))
+    return done
+
+
+@contextmanager
+def engine_of(name: str, workers: int | None) -> Iterator[Engine]:
+    """The engine of this name. Raises: ConfigError where there is none."""
+    if name not in ENGINES:
+        raise ConfigError(f"engine {name!r} is not known; known: {', '.join(ENGINES)}")
+    if name == "inline":
+        yield inline
+        return
+    with worker_pool(workers or default_workers()) as pool:
+        yield _local(pool)
+
+
+def _local(pool: ProcessPoolExecutor) -> Engine:
+    from prefect import task
+    from prefect.cache_policies import NO_CACHE
+
+    @task(cache_policy=NO_CACHE, persist_result=False)
+    def work(step: Step, store: Store) -> Done:
+        done: Done = pool.submit(run_step, step, store).result()
+        return done
+
+    def run(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]:
+        named = work.with_options(name=stage, task_run_name=stage)
+        futures = [named.submit(step, store) for step in steps]
+        failures: list[BaseException] = []
+        done: list[Done] = []
+        for future in futures:
+            future.wait()
+            if future.state.is_completed():
+                done.append(future.result())
+                tell(len(done), len(steps))
+            else:
+                failures.append(_failure(future.state))
+        if failures:
+            raise _error(stage, failures, len(steps)) from failures[0]
+        return done
+
+    return run
+
+
+def _failure(state: Any) -> BaseException:
+    error = state.result(raise_on_failure=False)
+    return error if isinstance(error, BaseException) else ShardError(str(state.message))
+
+
+def _error(stage: str, failures: Sequence[BaseException], steps: int) -> CurationError:
+    """What the run says of a stage's failures. A refusal is a refusal, whatever else failed."""
+    for failure in failures:
+        if isinstance(failure, RefusedError | ConfigError):
+            return type(failure)(*failure.args)
+    first = failures[0]
+    if isinstance(first, BrokenProcessPool):
+        said = "a worker process died (out of memory, or killed)"
+    else:
+        said = str(first) if isinstance(first, CurationError) else f"{type(first).__name__}: {first}"
+    return ShardError(
+        f"{stage}: {len(failures)} of {steps} failed, the first: {said}; what is finished is kept, run again to go on"
+    )
 
 
 def default_workers() -> int:
@@ -35,16 +109,63 @@ def default_workers() -> int:
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """A pool of worker processes that end with this one, however it ends."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+    with _apart():  # its locks start multiprocessing's process that frees them
+        pool = ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_begin_worker)
     try:
         yield pool
     except BaseException:  # Ctrl-C: a step that is cut off leaves nothing under its name
-        for worker in multiprocessing.active_children():
-            worker.terminate()
+        end_workers()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_workers() -> None:
+    """End all worker processes now; the next run does anew what they were at."""
+    for process in multiprocessing.active_children():
+        if isinstance(process, _Worker):
+            process.kill()  # one that started after an interrupt has inherited that SIGTERM is ignored
+
+
+_FOR_CHILDREN = {
+    # Else they look for modules in the working directory first, where a `socket.py` may lie.
+    "PYTHONSAFEPATH": "1",
+    # The process that frees semaphores says so of a run that was ended at once: its task, and no news.
+    "PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker",
+}
+_apart_lock = threading.Lock()
+
+
+@contextmanager
+def _apart() -> Iterator[None]:
+    """While a process is started: it imports nothing of its caller's.
+
+    A spawned process runs its parent's script once more. One that calls `curate` without a main guard would then start
+    a run in each worker, and one on standard input can't be found at all; the workers need neither.
+    """
+    with _apart_lock:
+        main, before = sys.modules["__main__"], {name: os.environ.get(name) for name in _FOR_CHILDREN}
+        sys.modules["__main__"] = ModuleType("__main__")
+        os.environ.update(_FOR_CHILDREN)
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+class _Worker(SpawnProcess):
+    def start(self) -> None:
+        with _apart():
+            super().start()
+
+
+class _Context(SpawnContext):
+    Process = _Worker
 
 
 def _begin_worker() -> None:
@@ -58,105 +179,3 @@ def _begin_worker() -> None:
 def _end_with(parent: Any) -> None:
     parent.join()
     os._exit(1)
-
-
-@contextmanager
-def prefect_server() -> Iterator[str]:
-    """The URL of Prefect's API: the one a user names, or that of an embedded server which ends with the block.
-
-    The server Prefect would start by itself is of this process's group: Ctrl-C ends it first, and the client then
-    asks a dead server for a minute and a half. And kill -9 leaves it behind (3 of 3). This one is of its own
-    session, and noted, so that the next start can end it. Raises: ShardError where it does not come up.
-    """
-    if url := _users_api():
-        yield url
-        return
-    end_orphans()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app"),
-            *("--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--lifespan", "on"),
-        ],
-        env=os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
-        start_new_session=True,
-    )
-    note = _note(server.pid)
-    try:
-        # Imported while the server comes up: it takes seconds, too.
-        from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
-
-        _wait_for(server, url, get_current_settings().server.ephemeral.startup_timeout_seconds)
-        with temporary_settings(updates={PREFECT_API_URL: url}):
-            yield url
-    finally:
-        server.terminate()
-        try:
-            server.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-        note.unlink(missing_ok=True)
-
-
-def _users_api() -> str | None:
-    if not os.environ.get("PREFECT_API_URL") and "PREFECT_API_URL" not in prefect_profiles():
-        return None
-    from prefect.settings import get_current_settings
-
-    return get_current_settings().api.url
-
-
-def _wait_for(server: "subprocess.Popen[bytes]", url: str, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise ShardError(f"Prefect's embedded server ended with {server.returncode} before it answered")
-        with suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
-            if answer.status == 200:
-                return
-        time.sleep(0.1)
-    raise ShardError(f"Prefect's embedded server did not answer within {seconds:.0f} seconds")
-
-
-def _notes() -> Path:
-    return Path(tempfile.gettempdir()) / f"tamis-servers-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-
-
-def _note(server: int) -> Path:
-    folder = _notes()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    note = folder / f"{server}.json"
-    processes = {"server": server, "owner": os.getpid()}
-    note.write_text(json.dumps({name: [pid, psutil.Process(pid).create_time()] for name, pid in processes.items()}))
-    return note
-
-
-def _alive(pid: int, created: float) -> psutil.Process | None:
-    with suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    return None
-
-
-def end_orphans() -> int:
-    """End servers that a killed run of ours left behind, and count them. Only processes we noted are touched."""
-    ended = 0
-    for note in sorted(_notes().glob("*.json")):
-        try:
-            processes = json.loads(note.read_text())
-            server, owner = _alive(*processes["server"]), _alive(*processes["owner"])
-        except (ValueError, KeyError, TypeError):  # a note cut off by the kill names nobody
-            note.unlink(missing_ok=True)
-            continue
-        if owner is None:
-            if server is not None:
-                with suppress(psutil.NoSuchProcess):
-                    server.terminate()
-                ended += 1
-            note.unlink(missing_ok=True)
-    return ended

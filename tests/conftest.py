@@ -45,7 +45,7 @@ def devset() -> Path:
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[str]:
     """The URL of a server that lives as long as the tests."""
-    from flows.engines import prefect_server
+    from flows.server import prefect_server
 
     with prefect_server() as url:
         yield url
@@ -55,8 +55,20 @@ Run = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def run(prefect_api: str) -> Run:
-    """Run the flow in this process: `run(raw, curated, **parameters)`."""
+def run() -> Run:
+    """A run in this process, without Prefect: `run(raw, curated, **parameters)`."""
+    from flows.curate import curate
+
+    def _run(raw: Path, curated: Path, **parameters: Any) -> dict[str, Any]:
+        summary: dict[str, Any] = curate(raw=str(raw), curated=str(curated), **{"engine": "inline"} | parameters)
+        return summary
+
+    return _run
+
+
+@pytest.fixture
+def run_local(prefect_api: str) -> Run:
+    """The same under Prefect, in worker processes."""
     from flows.curate import curate
 
     def _run(raw: Path, curated: Path, **parameters: Any) -> dict[str, Any]:
@@ -64,6 +76,13 @@ def run(prefect_api: str) -> Run:
         return summary
 
     return _run
+
+
+def manifest_of(curated: Path) -> dict[str, Any]:
+    """The manifest of the current version."""
+    current = json.loads((curated / "current.json").read_text())
+    manifest: dict[str, Any] = json.loads((curated / current["manifest"]).read_text())
+    return manifest
 
 
 def rows(curated: Path, table: str = "documents") -> list[dict[str, Any]]:
@@ -75,11 +94,11 @@ def rows(curated: Path, table: str = "documents") -> list[dict[str, Any]]:
 
 
 def tree(curated: Path) -> dict[str, bytes]:
-    """The data files of a dataset: every Parquet file, published or state, with its bytes."""
+    """The files of a dataset with their bytes, but for times, caches and work that is not done."""
     return {
         path.relative_to(curated).as_posix(): path.read_bytes()
-        for path in sorted(curated.rglob("*.parquet"))
-        if ".staging" not in path.parts
+        for path in sorted(curated.rglob("*"))
+        if path.is_file() and path.name not in ("run.json", ".lock") and not {".staging", ".cache"} & set(path.parts)
     }
 
 

@@ -67,7 +67,7 @@ def _varied(line, word):
 
 
 def templates(texts):
-    """As `flows.steps.count_templates` counts them; each text is a group of its own."""
+    """As `flows.stages.templates.count_templates` counts them; each text is a group of its own."""
     counts = Counter(key for text in texts for key in index(text).keys)
     least = max(CONFIG.template_min_groups, CONFIG.template_min_share * len(texts))
     return Templates(len(texts), {key: count for key, count in counts.items() if count >= least})

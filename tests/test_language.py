@@ -205,6 +205,7 @@ def test_relatives_are_not_mixed() -> None:
         ('languages = ["zh-Hant"]', ["language.unwanted", "language.unwanted", "language.unwanted"]),
         ('languages = ["und"]', ["language.unwanted", "language.unwanted", None]),
         ("[language.thresholds]\nde = 0.999", ["language.uncertain", None, None]),
+        ("[language.thresholds]\nzh-CN = 1", [None, "language.uncertain", None]),
         ('languages = ["de"]\n[language.thresholds]\nzh-Hans = 1', [None, "language.unwanted", "language.unwanted"]),
     ],
 )

@@ -8,17 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows import publish
-from flows.storage import write_table
-from tests.conftest import article, rows, write_jsonl
+from flows.store import Store
+from flows.versions.checks import verify
+from tests.conftest import article, manifest_of, rows, tree, write_jsonl
+from transforms import select
 from transforms.errors import ConfigError, RefusedError
 from transforms.schema import DOCUMENTS, TABLES
 
-pytestmark = pytest.mark.flow
-
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory, prefect_api):
+def dataset(tmp_path_factory):
     """Two versions: three documents, then one that supersedes and a duplicate."""
     from flows.curate import curate
 
@@ -26,11 +25,11 @@ def dataset(tmp_path_factory, prefect_api):
     raw, curated = folder / "raw", folder / "curated"
     url = "https://e.example.org/"
     write_jsonl(raw / "1.jsonl", [{"url": f"{url}{n}", "text": article(n) + "fÃ¼r\r\n"} for n in range(3)])
-    curate(str(raw), str(curated), workers=1)
+    curate(raw=str(raw), curated=str(curated), engine="inline")
     write_jsonl(
         raw / "2.jsonl", [{"url": f"{url}0", "text": article(9)}, {"url": f"{url}8", "text": article(2) + "für\n"}]
     )
-    curate(str(raw), str(curated), workers=1)
+    curate(raw=str(raw), curated=str(curated), engine="inline")
     return curated
 
 
@@ -40,36 +39,36 @@ def copy(dataset, tmp_path):
 
 
 def test_verify_passes(dataset):
-    assert publish.verify(dataset)["documents"] == 5
+    assert verify(Store(dataset))["documents"] == 5
 
 
 def test_one_flipped_byte_anywhere_is_found_and_named(copy):
-    files = [path for path in sorted(copy.rglob("*")) if path.is_file() and path.name != ".lock"]
+    files = [copy / key for key in tree(copy)]
     assert len(files) > 8
     for path in files:
         content = path.read_bytes()
         for place in {0, len(content) // 2, len(content) - 1}:
             path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
             with pytest.raises(RefusedError) as refused:
-                publish.verify(copy)
+                verify(Store(copy))
             named = str(refused.value)
             assert path.name in named, f"{path} at {place}: {named}"
         path.write_bytes(content)
-    publish.verify(copy)
+    verify(Store(copy))
 
 
 def test_a_missing_file_is_named(copy):
-    for path in sorted(copy.rglob("*.parquet")):
+    for path in sorted(copy / key for key in tree(copy) if key.endswith(".parquet")):
         content = path.read_bytes()
         path.unlink()
         with pytest.raises(RefusedError, match=path.name):
-            publish.verify(copy)
+            verify(Store(copy))
         path.write_bytes(content)
 
 
 def test_no_dataset_is_a_usage_error(tmp_path):
     with pytest.raises(ConfigError, match="no dataset"):
-        publish.verify(tmp_path)
+        verify(Store(tmp_path))
 
 
 def test_the_readme_way_to_load(dataset):
@@ -101,58 +100,92 @@ def test_rows_are_sorted(dataset):
         assert found == sorted(found, key=lambda row: (row["language"], row["id"]))
 
 
-def manifest_with(curated, change):
-    manifest = publish.published_manifest(curated)
-    change(manifest)
-    return manifest
+def test_no_row_group_in_an_empty_table_and_a_page_index_in_others(tmp_path, run):
+    write_jsonl(tmp_path / "raw/1.jsonl", [{"text": article(1)}])
+    run(tmp_path / "raw", tmp_path / "curated")
+    current = json.loads((tmp_path / "curated/current.json").read_text())
+    (documents,), (rejected,) = (current[table] for table in ("documents", "rejected"))
+    assert pq.read_metadata(tmp_path / "curated" / rejected).num_row_groups == 0
+    column = pq.read_metadata(tmp_path / "curated" / documents).row_group(0).column(0)
+    assert column.has_column_index
+    assert column.has_offset_index
 
 
-def test_a_lost_record_refuses_the_publish(copy):
-    def lose(manifest):
-        manifest["inputs"][-1]["documents"] -= 1
+def broken(change):
+    """`select_documents`, with a fault: what it makes of the tables is changed."""
 
-    with pytest.raises(RefusedError, match="records read"):
-        publish.check_conservation(copy, manifest_with(copy, lose), None, [])
+    def select_documents(*arguments):
+        return change(select.select_documents(*arguments))
 
-
-@pytest.mark.parametrize(
-    ("column", "value", "said"),
-    [
-        ("char_count", 1, "add up"),
-        ("duplicate_of", "0" * 32, "not a current document"),
-        ("duplicate_of", None, "nothing"),
-    ],
-)
-def test_a_wrong_row_refuses_the_publish(copy, column, value, said):
-    manifest = publish.published_manifest(copy)
-    parent = publish._manifest(copy, f"versions/{manifest['parent']}/manifest.json", manifest["parent_manifest_sha256"])
-    changed = False
-    for file in manifest["files"]:
-        if file["table"] == "removed_spans":
-            continue
-        table = pq.read_table(copy / file["path"])
-        if column in table.column_names:
-            mask = [row.get("reject_reason") in (None, "duplicate.exact") for row in table.to_pylist()]
-            values = [value if hit else old for hit, old in zip(mask, table[column].to_pylist(), strict=True)]
-            field = table.schema.field(column)
-            table = table.set_column(table.column_names.index(column), field, pa.array(values, field.type))
-            write_table(copy / file["path"], table)
-            changed = True
-    assert changed
-    new = [file for file in manifest["files"] if file not in parent["files"]]
-    with pytest.raises(RefusedError, match=said):
-        publish.check_conservation(copy, manifest, parent, manifest["files"] if column == "char_count" else new)
+    return select_documents
 
 
-def test_an_id_twice_refuses_the_publish(copy):
-    manifest = publish.published_manifest(copy)
-    manifest["files"].append(next(file for file in manifest["files"] if file["table"] == "documents"))
-    with pytest.raises(RefusedError, match="twice"):
-        publish._check_references(copy, manifest["files"])
+def with_values(table, name, value, hit=None):
+    values = [value if hit is None or row["reject_reason"] in hit else row[name] for row in table.to_pylist()]
+    return table.set_column(
+        table.schema.get_field_index(name), table.schema.field(name), pa.array(values, table.schema.field(name).type)
+    )
+
+
+DUPLICATES = ("duplicate.exact", "duplicate.near")
+FAULTS = {
+    "a lost record": (lambda found: found._replace(documents=found.documents.slice(1)), "records read"),
+    "a lost rejection": (lambda found: found._replace(rejected=found.rejected.slice(1)), "records read"),
+    "a wrong count": (
+        lambda found: found._replace(documents=with_values(found.documents, "char_count", 1)),
+        "add up",
+    ),
+    "another text": (lambda found: found._replace(documents=with_values(found.documents, "text", "x")), "add up"),
+    "no spans": (lambda found: found._replace(removed_spans=found.removed_spans.slice(0, 0)), "add up"),
+    "a twin that is none": (
+        lambda found: found._replace(rejected=with_values(found.rejected, "duplicate_of", "0" * 32, DUPLICATES)),
+        "not a current document",
+    ),
+    "no twin": (
+        lambda found: found._replace(rejected=with_values(found.rejected, "duplicate_of", None, DUPLICATES)),
+        "duplicate of nothing",
+    ),
+    "an id twice": (
+        lambda found: found._replace(documents=with_values(found.documents, "id", "0" * 32)),
+        "twice|add up",
+    ),
+    "an id of before": (
+        lambda found: found._replace(rejected=with_values(found.rejected, "id", BEFORE)),
+        "twice",
+    ),
+}
+BEFORE = ""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_refuses_the_publish(copy, run, monkeypatch, fault):
+    global BEFORE
+    change, said = FAULTS[fault]
+    BEFORE = rows(copy)[-1]["id"]
+    before = tree(copy)
+    raw = copy.parent / "raw"
+    records = [{"url": f"https://e.example.org/new{n}", "text": article(20 + n) + "fÃ¼r\r\n"} for n in range(3)]
+    write_jsonl(raw / "3.jsonl", [*records, {"url": "https://e.example.org/copy", "text": article(20) + "für\n"}])
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.stages.write.select_documents", broken(change))
+        with pytest.raises(RefusedError, match=said):
+            run(raw, copy)
+    assert tree(copy) == before
+
+
+def test_a_canonical_that_leaves_unseen_refuses_the_publish(copy, run, monkeypatch):
+    """Its duplicates would name a document that isn't there."""
+    write_jsonl(copy.parent / "raw/3.jsonl", [{"url": "https://e.example.org/2", "text": article(77)}])
+    from flows.compare import settle
+
+    with monkeypatch.context() as patch:
+        patch.setattr(settle, "_component", lambda loaded, leaving: leaving.slice(0, 0))
+        with pytest.raises(RefusedError, match="not a current document"):
+            run(copy.parent / "raw", copy)
 
 
 def test_old_versions_stay_readable(dataset):
-    manifest = publish.published_manifest(dataset)
+    manifest = manifest_of(dataset)
     parent = json.loads((dataset / f"versions/{manifest['parent']}/manifest.json").read_text())
     assert all((dataset / file["path"]).exists() for file in parent["files"])
     assert len(rows(dataset)) == 3

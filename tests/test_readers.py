@@ -1,11 +1,12 @@
 """Readers: whatever the bytes, each raw record becomes one good or one rejected `Record`."""
 
+import errno
 import gzip
 import hashlib
 import io
 import json
 import os
-import socket
+import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -20,9 +21,15 @@ import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flows.readers import DETAIL_CHARS, Part, Record, format_of, read_part, read_time
+from flows.inputs import InputFile, content_name
+from flows.readers import DETAIL_CHARS, Part, Reading, Record, format_of, read_time, reading_hash
 from flows.readers.compression import EXPANSION_FLOOR
+from flows.readers.source import BLOCK_BYTES
+from flows.shards import whole_part
+from flows.step import Step, Work, run_step
+from flows.store import Store
 from transforms.config import Config, Fields, Limits
+from transforms.errors import ShardError
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 BOM = b"\xef\xbb\xbf"
@@ -34,17 +41,26 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("raw")
 
 
+def part_of(raw: Path, name: str) -> Part:
+    """A file as it stands, uncut."""
+    at = (raw / name).stat()
+    return whole_part(
+        InputFile(name, name, *format_of(name), at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino, "", True)
+    )
+
+
+def reading(raw: Path, part: Part, config: Config | None = None) -> Reading:
+    return Reading(Store(raw / "curated", raw), part, config or Config())
+
+
 def read(raw: Path, name: str, content: bytes, config: Config | None = None) -> list[Record]:
     """The records of a file, uncut."""
     (raw / name).write_bytes(content)
-    format, compression = format_of(name)
-    end = 0 if format == "parquet" else len(content)
-    return list(read_part(raw, Part(name, format, compression, 0, end, 1), config or Config()))
+    return list(reading(raw, part_of(raw, name), config))
 
 
 def read_rows(raw: Path, content: bytes, config: Config | None = None) -> list[Record]:
-    (raw / "a.parquet").write_bytes(content)
-    return list(read_part(raw, Part("a.parquet", "parquet", "", 0, 0, 0), config or Config()))
+    return read(raw, "a.parquet", content, config)
 
 
 def outcome(record: Record) -> tuple[str | None, str]:
@@ -115,49 +131,207 @@ def test_unsupported_format_is_one_rejected_record(raw: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("format", ["not_a_file", "txt", "jsonl", "parquet", "unsupported"])
-def test_fifo_is_never_opened(tmp_path: Path, format: str) -> None:
-    os.mkfifo(tmp_path / "a.txt")
-    [record] = read_part(tmp_path, Part("a.txt", format, "", 0, 0, 0), Config())
-    assert outcome(record) == (None, "read.not_a_file")
-    assert record.raw_head is None
-
-
-def test_socket_is_not_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # a socket's path may have 107 bytes
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind("a.txt")
-        [record] = read_part(tmp_path, Part("a.txt", "txt", "", 0, 0, 0), Config())
-    assert outcome(record) == (None, "read.not_a_file")
-
-
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("format", "expected"),
     [
-        ("missing.txt", "No such file or directory"),
-        ("folder.txt", "Is a directory"),
-        ("loop.txt", "Too many levels of symbolic links"),
-        ("nul\0.txt", "the name can't be a path"),
-        ("b\ufffd.txt", "the file's name is not UTF-8"),
+        ("unreadable", ("read.unreadable", "a.txt: Too many levels of symbolic links")),
+        ("not_a_file", ("read.not_a_file", "a.txt: a fifo, socket or device, expected a file")),
+        ("same_file", ("read.same_file", "a.txt: a link to a file read under another path")),
     ],
 )
-def test_unreadable_file_names_no_machine_path(tmp_path: Path, name: str, found: str) -> None:
-    (tmp_path / "folder.txt").mkdir()
-    (tmp_path / "loop.txt").symlink_to("loop.txt")
-    [record] = read_part(tmp_path, Part(name, "txt", "", 0, 0, 0), Config())
-    assert outcome(record) == (None, "read.unreadable")
-    assert record.reject_detail == f"{name}: {found}"
+def test_what_is_never_opened_is_one_record(tmp_path: Path, format: str, expected: tuple[str, str]) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    error = "Too many levels of symbolic links" if format == "unreadable" else ""
+    whole = reading(tmp_path, Part("a.txt", "a.txt", format, "", 0, 0, 0, error=error))
+    [record] = whole
+    assert (record.reject_reason, record.reject_detail) == expected
+    assert (record.source_record, record.raw_head) == (None, None)
+    assert (whole.is_read, whole.lines, whole.blocks) == (False, 0, ())
 
 
-def test_file_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.txt").write_text("x")
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.pdf"])
+def test_fifo_in_the_place_of_a_file_blocks_nobody(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("x")
+    part = part_of(tmp_path, name)
+    (tmp_path / name).rename(tmp_path / "still here, or its inode would be free")
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ShardError, match="changed while it was read"):
+        list(reading(tmp_path, part))
 
-    def refuse(*_: Any) -> None:
-        raise PermissionError(13, "Permission denied", str(tmp_path / "a.txt"))
 
-    monkeypatch.setattr("builtins.open", refuse)
-    [record] = read_part(tmp_path, Part("a.txt", "txt", "", 0, 1, 0), Config())
-    assert (record.reject_reason, record.reject_detail) == ("read.unreadable", "a.txt: Permission denied")
+# ------------------------------------------------------------------------------------------------ disk
+
+EVERY_FORMAT = ["e.txt", "e.txt.gz", "e.txt.zst", "e.jsonl", "e.jsonl.gz", "e.jsonl.zst", "e.parquet", "e.pdf"]
+FAILURES = [errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOENT]
+
+
+def large(name: str) -> bytes:
+    """A file that takes several reads."""
+    lines = b"".join(b'{"text":"%s"}\n' % random.Random(n).randbytes(500).hex().encode() for n in range(3_000))
+    if name.endswith(".parquet"):
+        texts = [json.loads(line)["text"] for line in lines.splitlines()]
+        return parquet({"text": texts}, row_group_size=500, use_dictionary=False)
+    return gz(lines) if name.endswith(".gz") else zst(lines) if name.endswith(".zst") else lines
+
+
+class Failing(io.BufferedReader):
+    """A file whose byte `at` can't be read, while `failures` lasts."""
+
+    at, error, failures = 0, errno.EIO, 1_000_000
+
+    def readinto(self, buffer: Any) -> int:
+        if self.tell() <= self.at < self.tell() + len(buffer) and Failing.failures > 0:
+            Failing.failures -= 1
+            raise OSError(self.error, os.strerror(self.error), "/a/path/of/the/machine")
+        return super().readinto(buffer)
+
+
+@pytest.fixture
+def fail(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`fail(error, at, failures)`: from now on files opened in a store fail; at -1 at being opened."""
+    opened = Store.open
+
+    def _fail(error: int, at: int, failures: int = 1_000_000) -> None:
+        def _open(store: Store, key: Any) -> Any:
+            file = opened(store, key)
+            if at >= 0:
+                failing = Failing(file.raw)  # type: ignore[attr-defined]
+                failing.keep = file  # type: ignore[attr-defined]
+                return failing
+            if Failing.failures > 0:
+                Failing.failures -= 1
+                file.close()
+                raise OSError(error, os.strerror(error), "/a/path/of/the/machine")
+            return file
+
+        Failing.at, Failing.error, Failing.failures = at, error, failures
+        monkeypatch.setattr(Store, "open", _open)
+
+    return _fail
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=errno.errorcode.get)
+@pytest.mark.parametrize("at", [-1, 0, 300_000, 1_000_000])
+@pytest.mark.parametrize("name", EVERY_FORMAT)
+def test_a_failure_of_the_disk_is_no_record(raw: Path, fail: Any, name: str, at: int, error: int) -> None:
+    """A3: nor is any of the file taken for read."""
+    content = large(name)
+    (raw / name).write_bytes(content)
+    part = part_of(raw, name)
+    records = list(reading(raw, part))
+    fail(error, min(at, len(content) - 1))
+    failed = reading(raw, part)
+    found: list[Record] = []
+    with pytest.raises(OSError, match=os.strerror(error)) as raised:
+        found.extend(failed)
+    assert raised.value.errno == error
+    assert found == records[: len(found)]
+    assert (failed.is_read, failed.blocks) == (False, ())
+
+
+def count_records(work: Work, parts: Any) -> dict[str, Any]:
+    """A step, for the test below."""
+    found = Reading(work.store, Part(*parts), Config())
+    return {"records": len(list(found)), "blocks": found.blocks}
+
+
+@pytest.mark.parametrize("name", EVERY_FORMAT)
+@pytest.mark.parametrize("at", [-1, 300_000])
+def test_a_failure_that_passes_is_tried_again(raw: Path, fail: Any, name: str, at: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr("flows.step.BACK_OFF", (0.0, 0.0))
+    content = large(name)
+    (raw / name).write_bytes(content)
+    part, store = part_of(raw, name), Store(raw / f"curated{at}", raw)
+    whole = reading(raw, part)
+    expected = {"records": len(list(whole)), "blocks": whole.blocks}
+    fail(errno.EIO, min(at, len(content) - 1), 2)
+    monkeypatch.setattr(store, "read_json", lambda key: json.loads(store.read(key)))
+    assert run_step(Step(count_records, {}, {"parts": part}), store).counts == expected
+    fail(errno.ESTALE, -1)
+    with pytest.raises(ShardError, match=os.strerror(errno.ESTALE)):
+        run_step(Step(count_records, {}, {"parts": (*part[:6], 7, *part[7:])}), store)
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize("at", [-1, 0])
+@pytest.mark.parametrize("name", EVERY_FORMAT)
+def test_a_file_that_may_not_be_read_is_one_record(raw: Path, fail: Any, name: str, at: int, error: int) -> None:
+    (raw / name).write_bytes(b"x" * 100)
+    part = part_of(raw, name)
+    fail(error, at)
+    forbidden = reading(raw, part)
+    [record] = forbidden
+    assert (record.reject_reason, record.reject_detail) == ("read.unreadable", f"{name}: {os.strerror(error)}")
+    assert (forbidden.is_read, forbidden.blocks) == (False, ())
+    if part.is_lines:  # one of several parts could be opened when the file was cut
+        with pytest.raises(PermissionError):
+            list(reading(raw, part._replace(start=50)))
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+
+
+def replace(path: Path) -> None:
+    at = path.stat()
+    path.with_suffix(".new").write_bytes(path.read_bytes())
+    os.utime(path.with_suffix(".new"), ns=(at.st_mtime_ns, at.st_mtime_ns))
+    path.with_suffix(".new").rename(path)
+
+
+CHANGES = [touch, replace, lambda path: path.write_bytes(b"{}"), lambda path: path.open("ab").write(b"{}")]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=["touched", "replaced", "cut", "grown"])
+@pytest.mark.parametrize("name", EVERY_FORMAT)
+def test_a_file_that_is_not_what_was_listed(raw: Path, name: str, change: Callable[[Path], Any]) -> None:
+    (raw / name).write_bytes(large(name))
+    part = part_of(raw, name)
+    change(raw / name)
+    with pytest.raises(ShardError, match=f"^{name} changed while it was read; run again$"):
+        list(reading(raw, part))
+
+
+@pytest.mark.parametrize("name", EVERY_FORMAT)
+def test_a_file_that_changes_while_it_is_read(raw: Path, name: str) -> None:
+    (raw / name).write_bytes(large(name))
+    part = part_of(raw, name)
+    changing = iter(reading(raw, part))
+    next(changing)
+    touch(raw / name)
+    with pytest.raises(ShardError, match=f"^{name} changed while it was read; run again$"):
+        list(changing)
+
+
+@pytest.mark.parametrize("name", [*EVERY_FORMAT, "empty.txt", "broken.parquet", "broken.jsonl.gz", "long.jsonl"])
+@pytest.mark.parametrize("block", [BLOCK_BYTES, 100_000, 999])
+def test_blocks_are_hashed_on_the_way(raw: Path, monkeypatch: pytest.MonkeyPatch, name: str, block: int) -> None:
+    content = b"" if name == "empty.txt" else large(name)
+    if name.startswith("broken"):
+        content = content[: len(content) // 2]
+    if name == "long.jsonl":
+        content = content.replace(b"\n", b" ")
+    (raw / name).write_bytes(content)
+    monkeypatch.setattr("flows.readers.source.BLOCK_BYTES", block)
+    whole = reading(raw, part_of(raw, name), Config(limits=Limits(record_bytes=100_000)))
+    assert list(whole)
+    assert whole.blocks == tuple(sha256(content[at : at + block]) for at in range(0, len(content), block))
+    assert whole.is_read
+    assert len(content_name(whole.blocks)) == 32
+
+
+def test_a_reading_that_is_given_up_says_nothing_of_the_content(raw: Path) -> None:
+    (raw / "a.jsonl").write_bytes(large("a.jsonl"))
+    whole = reading(raw, part_of(raw, "a.jsonl"))
+    next(iter(whole))
+    assert (whole.is_read, whole.blocks) == (False, ())
+
+
+def test_what_decides_whether_a_record_can_be_read() -> None:
+    plain = reading_hash(Config())
+    assert reading_hash(Config(languages=("de",), supersede_by="none")) == plain
+    assert reading_hash(Config(fields=Fields(text="body"))) != plain
+    assert reading_hash(Config(limits=Limits(record_bytes=1))) != plain
 
 
 # ------------------------------------------------------------------------------------------------ text
@@ -386,25 +560,25 @@ def test_odd_lines_that_can_be_read(raw: Path, line: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "reason", "detail"),
     [
-        (b'{"text":"a\xfe"}', "read.invalid_utf8", "line 1, byte 10: 0xfe"),
-        (b'{"text":"\xed\xa0\x80"}', "read.invalid_utf8", "line 1, byte 9: 0xed"),
-        (b'\xff\xfe{\x00"\x00', "read.invalid_utf8", "line 1, byte 0: 0xff"),
-        (b'{"text":"a",}', "read.invalid_json", "line 1, column 1"),
-        (b"{'text':'a'}", "read.invalid_json", "line 1, column 2"),
-        (b"[" * 100_000, "read.invalid_json", "line 1: nested deeper than 250"),
-        (b"[" * 100_000 + b"]" * 100_000, "read.invalid_json", "line 1: nested deeper than 250"),
-        (b'{"a":' * 100_000, "read.invalid_json", "line 1: nested deeper than 250"),
-        (b'"' + b"[" * 1_000, "read.invalid_json", "line 1, column 1"),
-        (b'["a"]', "read.wrong_type", "line 1: the record is a list, expected an object"),
-        (b"7", "read.wrong_type", "line 1: the record is a number, expected an object"),
-        (b"null", "read.wrong_type", "line 1: the record is null, expected an object"),
-        (b"{}", "read.no_text", "line 1: 'text' is missing or null"),
-        (b'{"text":null}', "read.no_text", "line 1: 'text' is missing or null"),
-        (b'{"Text":"a"}', "read.no_text", "line 1: 'text' is missing or null"),
-        (b'{"text":7}', "read.wrong_type", "line 1: 'text' is a number, expected a string"),
-        (b'{"text":false}', "read.wrong_type", "line 1: 'text' is a boolean, expected a string"),
-        (b'{"text":["a"]}', "read.wrong_type", "line 1: 'text' is a list, expected a string"),
-        (b'{"text":{"a":1}}', "read.wrong_type", "line 1: 'text' is an object, expected a string"),
+        (b'{"text":"a\xfe"}', "read.invalid_utf8", "byte 10: 0xfe"),
+        (b'{"text":"\xed\xa0\x80"}', "read.invalid_utf8", "byte 9: 0xed"),
+        (b'\xff\xfe{\x00"\x00', "read.invalid_utf8", "byte 0: 0xff"),
+        (b'{"text":"a",}', "read.invalid_json", "column 1"),
+        (b"{'text':'a'}", "read.invalid_json", "column 2"),
+        (b"[" * 100_000, "read.invalid_json", "nested deeper than 250"),
+        (b"[" * 100_000 + b"]" * 100_000, "read.invalid_json", "nested deeper than 250"),
+        (b'{"a":' * 100_000, "read.invalid_json", "nested deeper than 250"),
+        (b'"' + b"[" * 1_000, "read.invalid_json", "column 1"),
+        (b'["a"]', "read.wrong_type", "the record is a list, expected an object"),
+        (b"7", "read.wrong_type", "the record is a number, expected an object"),
+        (b"null", "read.wrong_type", "the record is null, expected an object"),
+        (b"{}", "read.no_text", "'text' is missing or null"),
+        (b'{"text":null}', "read.no_text", "'text' is missing or null"),
+        (b'{"Text":"a"}', "read.no_text", "'text' is missing or null"),
+        (b'{"text":7}', "read.wrong_type", "'text' is a number, expected a string"),
+        (b'{"text":false}', "read.wrong_type", "'text' is a boolean, expected a string"),
+        (b'{"text":["a"]}', "read.wrong_type", "'text' is a list, expected a string"),
+        (b'{"text":{"a":1}}', "read.wrong_type", "'text' is an object, expected a string"),
     ],
 )
 def test_bad_lines(raw: Path, line: bytes, reason: str, detail: str) -> None:
@@ -517,7 +691,7 @@ def test_fields_are_mapped(raw: Path) -> None:
     line = b'{"_id":1,"link":"u","body":"a","crawled":1709294400,"id":2,"url":"v","text":"b"}\n{"text":"b"}'
     good, bad = read(raw, "a.jsonl", line, config)
     assert (good.source_id, good.url, good.original, good.fetched_at) == ("1", "u", "a", NOON)
-    assert (bad.reject_reason, bad.reject_detail) == ("read.no_text", "line 2: 'body' is missing or null")
+    assert (bad.reject_reason, bad.reject_detail) == ("read.no_text", "'body' is missing or null")
 
 
 @pytest.mark.parametrize("ending", [b"", b"\r"])
@@ -532,7 +706,7 @@ def test_line_over_the_limit(raw: Path, ending: bytes, limit: int) -> None:
     for name, stored in [("a.jsonl", content), ("a.jsonl.gz", gz(content)), ("a.jsonl.zst", zst(content))]:
         records = read(raw, name, stored, config)
         assert outcomes(records) == expected
-        assert records[1].reject_detail == f"line 2: {limit + 1:,} bytes, expected at most {limit:,}"
+        assert records[1].reject_detail == f"{limit + 1:,} bytes, expected at most {limit:,}"
         assert (records[1].source_sha256, records[1].raw_head) == (sha256(long), long[:1024])
         assert records[2].source_sha256 == sha256(long + b"\r" if ending else long)
 
@@ -546,9 +720,8 @@ def test_long_lines_and_bombs_are_not_held(raw: Path) -> None:
     del content
     for compression in ("", "gz", "zst"):
         name = f"a.jsonl.{compression}".rstrip(".")
-        part = Part(name, "jsonl", compression, 0, 60_000_100, 1)
         tracemalloc.start()
-        records = list(read_part(raw, part, config))
+        records = list(reading(raw, part_of(raw, name), config))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert outcomes(records) == [("1", "limit.record_bytes"), ("2", "b")]
@@ -693,21 +866,6 @@ def test_damage_in_a_large_gzip_file_keeps_the_lines_before(raw: Path) -> None:
     assert records[-1].reject_reason == "read.corrupt"
     # Garbled lines may stand between the damage and where it shows; far before, all are good.
     assert [record.reject_reason for record in records[:8_000]] == [None] * 8_000
-
-
-def test_read_error_midway(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Failing(io.FileIO):
-        def read(self, size: int | None = -1) -> bytes:
-            if self.tell():
-                raise OSError(5, "Input/output error", self.name)
-            return super().read(size)
-
-    content = b'{"text":"%s"}\n' % (b"x" * 99_987)
-    (raw / "e.jsonl").write_bytes(content * 10)
-    monkeypatch.setattr("builtins.open", lambda path, _: Failing(path))
-    records = list(read_part(raw, Part("e.jsonl", "jsonl", "", 0, 1_000_000, 1), Config()))
-    assert [record.reject_reason for record in records] == [None, None, "read.unreadable"]
-    assert records[-1].reject_detail == "line 3: Input/output error"
 
 
 def bomb(compress: Callable[[bytes], bytes]) -> bytes:
@@ -892,7 +1050,7 @@ def test_rows_that_are_not_utf8(raw: Path) -> None:
     assert (bad.source_id, bad.reject_reason, bad.reject_detail) == (
         "2",
         "read.invalid_utf8",
-        "row 1, byte 1: 0xff; no encoding makes text of it",
+        "byte 1: 0xff; no encoding makes text of it",
     )
     assert (odd.source_id, odd.original) == ("fe", "c")
 
@@ -912,7 +1070,7 @@ def test_row_over_the_limit(raw: Path) -> None:
     config = Config(limits=Limits(record_bytes=10))
     records = read_rows(raw, parquet({"text": ["ä" * 5, "ä" * 6, "a"]}), config)
     assert outcomes(records) == [("0", "ä" * 5), ("1", "limit.record_bytes"), ("2", "a")]
-    assert records[1].reject_detail == "row 1: 12 bytes, expected at most 10"
+    assert records[1].reject_detail == "12 bytes, expected at most 10"
 
 
 def test_damaged_row_group_is_one_record_and_the_next_is_read(raw: Path) -> None:

@@ -5,16 +5,17 @@ import json
 import random
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
-from flows import publish
-from tests.conftest import article, rows, tree, write_jsonl
+from flows.store import Store
+from flows.versions.checks import verify
+from tests.conftest import article, manifest_of, rows, tree, write_jsonl
 from transforms.config import Config
 from transforms.errors import ConfigError, ShardError
 
-pytestmark = pytest.mark.flow
-
-PROVENANCE = ("source_path", "source_record", "source_sha256")
+# Paths are in the version's name, too.
+PROVENANCE = ("source_path", "source_record", "source_sha256", "added_in")
 
 
 def without_provenance(found):
@@ -41,16 +42,40 @@ def corpus(raw):
     return raw
 
 
-def test_workers_do_not_matter(tmp_path, run):
+@pytest.mark.flow
+def test_workers_and_engines_do_not_matter(tmp_path, run, run_local):
     raw = corpus(tmp_path / "raw")
     config = {"shard_bytes": 6_000}
-    one = run(raw, tmp_path / "one", workers=1, config=config)
-    run(raw, tmp_path / "two", workers=2, config=config)
+    one = run(raw, tmp_path / "inline", config=config)
     assert one["timings"]["read"]["done"] >= 8
-    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    for workers in (1, 2):
+        run_local(raw, tmp_path / f"local{workers}", workers=workers, config=config)
+        assert tree(tmp_path / f"local{workers}") == tree(tmp_path / "inline")
 
 
-def test_cuts_and_file_names_do_not_matter(tmp_path, run):
+def test_cuts_and_parts_do_not_matter(tmp_path, run, monkeypatch):
+    """Neither in how many pieces the input is read, nor in how many parts of all hashes a reduce is done."""
+    raw = corpus(tmp_path / "raw")
+    run(raw, tmp_path / "one", config={"shard_bytes": 1_000_000})
+    monkeypatch.setattr("flows.run.PART_BYTES", 9_000)
+    monkeypatch.setattr("flows.state.MERGE_ROWS", 50)
+    monkeypatch.setattr("flows.compare.join.RANGE_KEYS", 500)
+    monkeypatch.setattr("flows.compare.pair.PART_CHARS", 20_000)
+    summary = run(raw, tmp_path / "two", config={"shard_bytes": 3_000})
+    assert summary["timings"]["identify"]["done"] > 4
+    assert summary["timings"]["verify"]["done"] > 1
+    for table in ("documents", "rejected", "removed_spans"):
+        assert rows(tmp_path / "one", table) == rows(tmp_path / "two", table)
+    state = [
+        {path.name: pq.read_table(path).to_pylist() for path in sorted((tmp_path / name / "state").iterdir())}
+        for name in ("one", "two")
+    ]
+    for name, one in state[0].items():
+        if not name.startswith("rows"):  # which say in what file a row stands
+            assert state[1][name] == one, name
+
+
+def test_file_names_do_not_matter(tmp_path, run):
     raw = corpus(tmp_path / "raw")
     run(raw, tmp_path / "one", config={"shard_bytes": 6_000})
     shuffled = tmp_path / "shuffled"
@@ -85,7 +110,7 @@ def test_templates_and_counts(tmp_path, run):
 
 def test_a_run_tells_what_the_manifest_tells(tmp_path, run):
     summary = run(corpus(tmp_path / "raw"), tmp_path / "curated")
-    manifest = publish.published_manifest(tmp_path / "curated")
+    manifest = manifest_of(tmp_path / "curated")
     counts = manifest["counts"]
     assert {name: summary[name] for name in counts} == counts
     assert counts["records"] == 8 * 10
@@ -149,7 +174,7 @@ def test_only_rejected_still_publishes(tmp_path, run):
     run(raw, tmp_path / "curated")
     reasons = {row["source_path"]: row["reject_reason"] for row in rows(tmp_path / "curated", "rejected")}
     assert reasons == {"empty.txt": "empty", "picture.png": "read.unsupported_format"}
-    publish.verify(tmp_path / "curated")
+    verify(Store(tmp_path / "curated"))
 
 
 @pytest.mark.parametrize("content", [None, []])
@@ -164,22 +189,25 @@ def test_nothing_to_read_is_an_error(tmp_path, run, content):
 def test_a_step_that_fails_publishes_nothing(tmp_path, run, monkeypatch):
     raw = corpus(tmp_path / "raw")
     curated = tmp_path / "curated"
-    (curated / "versions").mkdir(parents=True)
-    (curated / "versions").chmod(0o500)
-    blocked = curated / "state"
-    blocked.write_text("a file where a folder must be")
-    with pytest.raises((ShardError, OSError)):
-        run(raw, curated)
+    monkeypatch.setattr("flows.step.BACK_OFF", (0.0,))
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.stages.write.write_published", _no_space)
+        with pytest.raises(ShardError, match="No space left"):
+            run(raw, curated)
     assert not (curated / "current.json").exists()
-    blocked.unlink()
-    (curated / "versions").chmod(0o700)
-    assert run(raw, curated)["published"]
+    summary = run(raw, curated)
+    assert summary["published"]
+    assert summary["timings"]["clean"]["done"] == 0  # what was finished is not done again
+
+
+def _no_space(*_):
+    raise OSError(28, "No space left on device", "documents.parquet")
 
 
 def test_the_config_is_in_the_manifest(tmp_path, run):
     raw = tmp_path / "raw"
     write_jsonl(raw / "a.jsonl", [{"text": article(1)}])
     run(raw, tmp_path / "curated", config={"shard_bytes": 5_000})
-    manifest = publish.published_manifest(tmp_path / "curated")
+    manifest = manifest_of(tmp_path / "curated")
     assert manifest["config"]["shard_bytes"] == 5_000
     assert manifest["config_hash"] == Config().content_hash()

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from flows import publish
+from flows.store import Store
+from flows.versions.checks import verify
 from tests.conftest import rows
 from tests.test_architecture import ROOT
 
@@ -22,7 +23,7 @@ def sample(tmp_path_factory, prefect_api):
 def test_all_records_are_there(sample):
     summary, curated = sample
     assert (summary["records"], summary["documents"], summary["rejected"]) == (96, 78, 18)
-    publish.verify(curated)
+    verify(Store(curated))
 
 
 def test_bad_input_is_named(sample):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows import templates
+from flows.show import templates
 from tests.conftest import article, write_jsonl
 from transforms.errors import ConfigError
 

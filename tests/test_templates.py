@@ -1,10 +1,12 @@
 """Counting the lines of a site: by article, not by page."""
 
-import pyarrow as pa
 import pytest
 
-from flows.steps import count_templates
-from flows.storage import read_table, write_work
+from benchmarks import stage
+from flows.readers import Record
+from flows.stages.read import documents_of
+from flows.store import Store
+from flows.tables import read_table
 from tests.conftest import article
 from transforms.boilerplate.lines import index, line_hashes
 from transforms.boilerplate.templates import merge_groups
@@ -15,40 +17,32 @@ FOOTER = "Printed on Tuesdays"
 LINE = line_hashes(FOOTER)[0]
 
 
-def shard(path, texts, site="https://e.example.org"):
-    documents = pa.table(
-        {
-            "source_path": ["a.jsonl"] * len(texts),
-            "url": [f"{site}/{n}" for n in range(len(texts))],
-            "original": texts,
-            **{
-                name: pa.nulls(len(texts), pa.string())
-                for name in ("reject_reason", "reject_stage", "reject_detail", "charset")
-            },
-        }
-    )
-    write_work(path, prepare(documents, Config()))
-    return path
+def shard(texts, site="https://e.example.org"):
+    """Documents of these texts as a run prepares them."""
+    facts = dict.fromkeys(Record._fields) | {"source_path": "a.jsonl", "source_format": "jsonl"}
+    records = [
+        Record(**facts | {"url": f"{site}/{n}", "original": text, "source_sha256": f"{n:064x}"})
+        for n, text in enumerate(texts)
+    ]
+    return prepare(documents_of(records), Config())
 
 
 class Count:
+    """The templates of a dataset, version by version."""
+
     def __init__(self, folder):
-        self.folder, self.state, self.number = folder, [], 0
-        write_work(
-            folder / "identified.parquet", pa.table({n: pa.array([], pa.int32()) for n in ("piece", "row", "ordinal")})
-        )
+        self.store, self.state, self.number = Store(folder), {"counts": [], "groups": []}, 0
 
     def add(self, *shards):
         """Count a version's shards; {site: (groups of the line, groups of the site)}."""
         self.number += 1
-        out = self.folder / f"count-{self.number}"
-        out.mkdir()
-        count_templates(out, shards, self.folder, self.state, Config())
-        for name in ("counts", "groups"):
-            (out / f"{name}.parquet").rename(self.folder / f"{name}-{self.number}.parquet")
-            self.state.append(self.folder / f"{name}-{self.number}.parquet")
-        found = read_table(out / "templates.parquet").to_pylist()
-        return {row["site"]: (row["groups"], row["site_groups"]) for row in found if row["line"] == LINE}
+        pieces = [stage.index(self.store, one, Config(), f"{self.number}-{n}") for n, one in enumerate(shards)]
+        lines = [piece["lines-00000.parquet"] for piece in pieces]
+        done = stage.count(self.store, lines, Config(), self.state, self.number)
+        for name, files in self.state.items():
+            files.append(done[f"{name}.parquet"])
+        found = read_table(self.store, done["templates.parquet"]).to_pylist()
+        return {row["site"]: (row["groups"], row["total"]) for row in found if row["line"] == LINE}
 
 
 @pytest.fixture
@@ -56,39 +50,39 @@ def count(tmp_path):
     return Count(tmp_path)
 
 
-def test_three_articles_make_a_template(tmp_path, count):
+def test_three_articles_make_a_template(count):
     texts = [article(n) + FOOTER for n in range(3)]
-    assert count.add(shard(tmp_path / "a", texts)) == {"example.org": (3, 3)}
+    assert count.add(shard(texts)) == {"example.org": (3, 3)}
 
 
 @pytest.mark.parametrize(
     "texts", [[article(1) + FOOTER, article(2) + FOOTER], [article(1) + f"{n} {FOOTER}" for n in range(5)]]
 )
-def test_two_articles_or_one_syndicated_five_times_do_not(tmp_path, count, texts):
-    assert count.add(shard(tmp_path / "a", texts)) == {}
+def test_two_articles_or_one_syndicated_five_times_do_not(count, texts):
+    assert count.add(shard(texts)) == {}
 
 
-def test_short_documents_of_one_text_count_once(tmp_path, count):
-    assert count.add(shard(tmp_path / "a", [FOOTER] * 9)) == {}
+def test_short_documents_of_one_text_count_once(count):
+    assert count.add(shard([FOOTER] * 9)) == {}
 
 
-def test_sites_are_counted_apart(tmp_path, count):
-    a = shard(tmp_path / "a", [article(n) + FOOTER for n in range(2)])
-    b = shard(tmp_path / "b", [article(n) + FOOTER for n in range(10, 12)], "https://other.example.net")
+def test_sites_are_counted_apart(count):
+    a = shard([article(n) + FOOTER for n in range(2)])
+    b = shard([article(n) + FOOTER for n in range(10, 12)], "https://other.example.net")
     assert count.add(a, b) == {}
 
 
-def test_shards_are_counted_together_and_counts_persist(tmp_path, count):
-    shards = [shard(tmp_path / str(n), [article(n) + FOOTER]) for n in range(4)]
+def test_shards_are_counted_together_and_counts_persist(count):
+    shards = [shard([article(n) + FOOTER]) for n in range(4)]
     assert count.add(*shards[:2]) == {}
     assert count.add(*shards[2:]) == {"example.org": (4, 4)}
 
 
-def test_an_article_seen_in_an_earlier_version_adds_nothing(tmp_path, count):
-    count.add(shard(tmp_path / "a", [article(1) + FOOTER, article(2) + FOOTER]))
-    again = shard(tmp_path / "b", ["Updated: " + article(1) + FOOTER])
+def test_an_article_seen_in_an_earlier_version_adds_nothing(count):
+    count.add(shard([article(1) + FOOTER, article(2) + FOOTER]))
+    again = shard(["Updated: " + article(1) + FOOTER])
     assert count.add(again) == {}
-    assert count.add(shard(tmp_path / "c", [article(3) + FOOTER])) == {"example.org": (3, 3)}
+    assert count.add(shard([article(3) + FOOTER])) == {"example.org": (3, 3)}
 
 
 def test_groups_merge_over_a_chain():
@@ -118,17 +112,17 @@ def whole_page(number, notices):
 
 
 @pytest.mark.parametrize("notices", [1, 2, 3])
-def test_pages_that_share_only_their_longest_lines_are_several_articles(tmp_path, count, notices):
+def test_pages_that_share_only_their_longest_lines_are_several_articles(count, notices):
     pages = [whole_page(n, notices) for n in range(5)]
-    assert count.add(shard(tmp_path / "a", pages)) == {"example.org": (5, 5)}
+    assert count.add(shard(pages)) == {"example.org": (5, 5)}
 
 
-def test_such_pages_are_several_articles_from_version_to_version(tmp_path, count):
+def test_such_pages_are_several_articles_from_version_to_version(count):
     for n in range(3):
-        found = count.add(shard(tmp_path / str(n), [whole_page(n, 2)]))
+        found = count.add(shard([whole_page(n, 2)]))
     assert found == {"example.org": (3, 3)}
 
 
-def test_one_page_with_its_notices_read_five_times_is_one_article(tmp_path, count):
+def test_one_page_with_its_notices_read_five_times_is_one_article(count):
     pages = [f"{n} readers\n" * n + whole_page(1, 2) + f"\nRead {n * 'x'} times" for n in range(5)]
-    assert count.add(shard(tmp_path / "a", pages)) == {}
+    assert count.add(shard(pages)) == {}

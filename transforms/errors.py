@@ -9,6 +9,8 @@
 A message says where, what was found, and what was expected.
 """
 
+from typing import Any
+
 
 class CurationError(Exception):
     """Anything Tamis raises on purpose."""
@@ -33,3 +35,6 @@ class RecordError(CurationError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.reason, self.detail)

@@ -1,4 +1,8 @@
-"""Who a document is: its site, its id, and the key by which a later text supersedes it.
+"""Who a document is: its site, its id, and the key under which it is known and a later text supersedes it.
+
+A record's key is its URL. Without one, a text file is known by its path, and its next text supersedes it; any other
+record is known by what it says: `source_id` and text, else path and text. The number of its line is no identity: a line
+added on top would make all below it new.
 
 >>> site_of("https://news.example.co.uk/a", "feed/1.txt"), site_of(None, "feed/1.txt"), site_of(None, "1.txt")
 ('example.co.uk', 'feed', '')
@@ -8,13 +12,23 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache, lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pyarrow as pa
 import tldextract
+import xxhash
 
-from transforms.schema import with_columns
+from transforms.schema import column_type, with_columns
+
+# Earlier ones are no times of a fetch: there was no web.
+FIRST_FETCH = datetime(1990, 1, 1, tzinfo=UTC)
+# Hashes that begin with the same bits fall into the same part of a reduce, whatever its size (65,536 at the most).
+PART_BITS = np.uint64(0xFFFF << 48)
 
 
 @cache
@@ -65,3 +79,71 @@ def identify_documents(documents: pa.Table, ordinals: list[int]) -> pa.Table:
     """Add `id`, from each record's ordinal among its equals; rows and order stay."""
     columns = (documents[name].to_pylist() for name in ("source_id", "url", "original_sha256"))
     return with_columns(documents, id=[document_id(*record) for record in zip(*columns, ordinals, strict=True)])
+
+
+def hash_of(kind: str, *values: str | None) -> int:
+    """A hash of 64 bits over values of one kind."""
+    said = "\0".join([kind, *["" if value is None else value for value in values]])
+    return xxhash.xxh3_64_intdigest(said.encode("utf-8", "surrogatepass"))
+
+
+def in_part_of(leader: np.ndarray[Any, np.dtype[np.uint64]], follower: Any) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Hashes over both that fall into the part of `leader`: uint64, as the two are."""
+    mixed = (leader * np.uint64(0x9E3779B97F4A7C15)) ^ (follower * np.uint64(0xC2B2AE3D27D4EB4F))
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(32)
+    result: np.ndarray[Any, np.dtype[np.uint64]] = (leader & PART_BITS) | (mixed & ~PART_BITS)
+    return result
+
+
+def key_of(record: Mapping[str, Any], supersede_by: str) -> tuple[int, bool]:
+    """Under what a record is known, and whether a later text under it is its next state."""
+    source_id, url, path = record["source_id"], record["url"], record["source_path"]
+    if record["reject_stage"] == "read":
+        return hash_of("unread", path, record["source_sha256"]), False
+    if supersede_by == "source_id" and source_id is not None:
+        return hash_of("id", source_id), True
+    if supersede_by != "source_id" and url is not None:
+        return hash_of("url", url), supersede_by == "url"
+    if record["source_format"] == "txt":
+        return hash_of("file", path), supersede_by != "none"
+    if source_id is not None and supersede_by != "source_id":
+        return hash_of("id+text", source_id, record["original_sha256"]), False
+    return hash_of("path+text", path, record["original_sha256"]), False
+
+
+_FACTS = ("source_path", "source_format", "source_sha256", "source_id", "url", "original_sha256", "reject_stage")
+
+
+def know_documents(documents: pa.Table, supersede_by: str) -> pa.Table:
+    """Add what each record is known by, uint64: `key` (and `is_keyed`: a later text under it is its next state),
+    `text_hash`, `name` (what its ordinal counts) and `seen` (its path, key and text); rows and order stay."""
+    rows = zip(*(documents[name].to_pylist() for name in _FACTS), strict=True)
+    records = [dict(zip(_FACTS, row, strict=True)) for row in rows]
+    keys = [key_of(record, supersede_by) for record in records]
+    texts = [
+        hash_of("text", record["source_sha256" if record["reject_stage"] == "read" else "original_sha256"])
+        for record in records
+    ]
+    key, text = np.array([key for key, _ in keys], np.uint64), np.array(texts, np.uint64)
+    paths = np.array([hash_of("path", record["source_path"]) for record in records], np.uint64)
+    name = [hash_of("name", r["source_id"] or r["url"] or "", r["original_sha256"]) for r in records]
+    return with_columns(
+        documents,
+        key=pa.array(key),
+        text_hash=pa.array(text),
+        is_keyed=pa.array([keyed for _, keyed in keys], pa.bool_()),
+        name=pa.array(name, pa.uint64()),
+        seen=pa.array(in_part_of(key, paths ^ (text * np.uint64(3)))),
+    )
+
+
+def date_fetches(documents: pa.Table, before: datetime) -> tuple[pa.Table, int]:
+    """`fetched_at` null where it is implausible (before 1990, or from `before` on), and of how many it was."""
+    times = documents["fetched_at"].to_pylist()
+    dated = [time if time is None or FIRST_FETCH <= time < before else None for time in times]
+    wrong = sum(time != kept for time, kept in zip(times, dated, strict=True))
+    if not wrong:
+        return documents, 0
+    return with_columns(documents, fetched_at=pa.array(dated, column_type("fetched_at"))), wrong

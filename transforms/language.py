@@ -92,6 +92,23 @@ zazha zhzho zuzul
 """
 _ISO3 = {pair[:2]: pair[2:] for pair in _ISO_639.split()}
 _ISO1 = {long: short for short, long in _ISO3.items()}
+_TAG = re.compile(r"([a-z]{2,3})(?:-[A-Z][a-z]{3})?")
+
+
+def fault_of_code(code: str) -> str | None:
+    """What is wrong with a language code in a configuration, or None: one that no detector answers keeps nothing.
+
+    >>> fault_of_code("zh-Hant"), fault_of_code("zh-TW"), fault_of_code("deu")
+    (None, None, "'deu' is no BCP-47 code that a language gets here; 'de' is")
+    """
+    found = _TAG.fullmatch(_bcp47(code))
+    name = found[1] if found else ""
+    if found and (name in _ISO3 or (len(name) == 3 and name not in _ISO1)):
+        return None
+    better = _ISO1.get(code.lower(), code.lower() if code.lower() in _ISO3 else None)
+    return f"'{code}' is no BCP-47 code that a language gets here" + (f"; '{better}' is" if better else "")
+
+
 # Languages of two scripts, with the one that goes without saying (the registry's Suppress-Script, or the commoner).
 # fmt: off
 _USUAL_SCRIPT = {
@@ -587,8 +604,9 @@ def detect_language(documents: pa.Table, config: Config) -> pa.Table:
     reasons = documents["reject_reason"].to_pylist()
     stages, details = documents["reject_stage"].to_pylist(), documents["reject_detail"].to_pylist()
     wanted = frozenset(map(_bcp47, config.languages))
+    thresholds = {_bcp47(code): least for code, least in config.language.thresholds.items()}
     for row, detection in enumerate(found):
-        unfit = _unfit(detection, wanted, config.language.thresholds) if reasons[row] is None else None
+        unfit = _unfit(detection, wanted, thresholds) if reasons[row] is None else None
         if unfit:
             stages[row] = STAGE
             reasons[row], details[row] = unfit

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-VERSION = "1.0"
+VERSION = "2.0"
 
 _string, _int32, _float, _bool = pa.string(), pa.int32(), pa.float32(), pa.bool_()
 _time = pa.timestamp("us", tz="UTC")
@@ -52,6 +52,9 @@ PROVENANCE = [
     _needed("original_sha256", _string, "SHA-256 of the original text's UTF-8; proves a restoration"),
     _maybe("url", _string, "URL as the record gives it"),
     _needed("site", _string, "Registered domain of the URL, else the first folder under RAW, else ''"),
+    _maybe("license", _string, "Licence of the text, as the record says it"),
+    _maybe("extra", _string, "The record's other fields, as a JSON object"),
+    _maybe("from_record", _list(_string), "Columns whose value is the record's own"),
 ]
 TEXT = [
     _needed("text", _string, "The curated text"),
@@ -70,6 +73,9 @@ LANGUAGE = [
     _maybe("language_detector", _string, "Detector and its version"),
     _maybe("languages", _list(_struct(code=_string, share=_float)), "Languages and their share of the letters"),
     _needed("is_mixed", _bool, "Whether a second language has 15 % of the letters or more"),
+    _maybe("declared_language", _string, "Language the record says it is in, BCP-47"),
+    _maybe("language_second", _string, "The next likely language of the text, BCP-47"),
+    _maybe("language_second_score", _float, "Confidence in it, 0..1"),
 ]
 METADATA = [
     _maybe("title", _string, "Title"),
@@ -79,6 +85,7 @@ METADATA = [
     _maybe("tags", _list(_string), "Tags or keywords"),
     _maybe("published_at", _time, "Date of publication, where it is not ambiguous"),
     _maybe("published_raw", _string, "The date as it stood in the text"),
+    _maybe("modified_at", _time, "Date of the last change, where the page says one"),
     _maybe("previous_title", _string, "Title of the previous article of the site"),
     _maybe("next_title", _string, "Title of the next article of the site"),
     _maybe("related_titles", _list(_string), "Titles of related articles"),
@@ -183,6 +190,7 @@ REJECT_REASONS = (
     "language.unwanted",
     "duplicate.exact",
     "duplicate.near",
+    "not_successor",
     "superseded",
 )
 
@@ -212,6 +220,11 @@ _IN_WORK = {
     "long_lines": pa.list_(pa.uint64()),
     "bands": pa.list_(pa.uint64(), 32),
     "shingles": pa.large_binary(),
+    "key": pa.uint64(),
+    "text_hash": pa.uint64(),
+    "name": pa.uint64(),
+    "seen": pa.uint64(),
+    "is_keyed": _bool,
 }
 
 

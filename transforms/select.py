@@ -8,19 +8,9 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.dedup.succession import Verdict
 from transforms.schema import DOCUMENTS, REJECTED, REMOVED_SPANS, with_columns
 from transforms.spans import from_arrow, ledger
-
-
-class Verdict(NamedTuple):
-    """What the comparison with other documents says of one."""
-
-    reject_reason: str | None = None
-    duplicate_of: str | None = None
-    duplicate_similarity: float | None = None
-    supersedes: str | None = None
-    reject_detail: str | None = None
-    shared_chars: int | None = None
 
 
 class Selection(NamedTuple):
@@ -31,8 +21,11 @@ class Selection(NamedTuple):
     removed_spans: pa.Table
 
 
-def select_documents(documents: pa.Table, verdicts: Mapping[str, Verdict]) -> Selection:
-    """Part a shard's documents by what the stages and the verdicts (by id) say."""
+def select_documents(
+    documents: pa.Table, verdicts: Mapping[str, Verdict], shared_chars: Mapping[str, int]
+) -> Selection:
+    """Part a shard's documents by what the stages and the verdicts say; `shared_chars` are the code points of each in
+    paragraphs that stand in another kept document, too. Both by id."""
     ids = documents["id"].to_pylist()
     reasons, stages = documents["reject_reason"].to_pylist(), documents["reject_stage"].to_pylist()
     judged = [verdicts.get(document, Verdict()) for document in ids]
@@ -42,8 +35,8 @@ def select_documents(documents: pa.Table, verdicts: Mapping[str, Verdict]) -> Se
         if verdict.reject_reason is not None and (reasons[row] is None or verdict.reject_reason == "superseded"):
             reasons[row], stages[row], details[row] = verdict.reject_reason, "dedup", verdict.reject_detail
     shares = [
-        (verdict.shared_chars or 0) / max(1, chars) if reason is None else None
-        for verdict, chars, reason in zip(judged, documents["char_count"].to_pylist(), reasons, strict=True)
+        shared_chars.get(document, 0) / max(1, chars) if reason is None else None
+        for document, chars, reason in zip(ids, documents["char_count"].to_pylist(), reasons, strict=True)
     ]
     documents = with_columns(
         documents,

@@ -2,7 +2,12 @@
 
 One module per format, one function each: `open file, part, config -> records`. A record that can't be read is
 a `Record` too, with its reason (`read.*`, `limit.*`), a detail for people and the first bytes of what was
-found. No bytes make a reader raise, and what a record is called never depends on how its file was cut.
+found. No bytes make a reader raise. What the disk fails to give does: a failure of the machine is no fact about the
+text, so it fails the step (only where reading is forbidden, which stays, that is a record). So does a file that isn't
+what was listed.
+
+Lines of a JSONL are counted from 1 within the part, as nobody has read what is before it; whoever has read all
+parts adds up their `lines`.
 
 >>> format_of("news/2024.JSONL.gz")
 ('jsonl', 'gz')
@@ -11,15 +16,19 @@ found. No bytes make a reader raise, and what a record is called never depends o
 """
 
 import hashlib
+import json
 import os
-import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from flows.readers.source import Source, check_unchanged
+from flows.store import Facts, Ref, Store
 from transforms.config import Config
-from transforms.errors import RecordError
 
 # Of a rejected record, enough bytes to see what it is and little enough to keep for every one.
 RAW_HEAD_BYTES = 1_024
@@ -30,17 +39,40 @@ UNIX_SECONDS = (631_152_000, 4_102_444_800)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FORMATS = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
+# What is one rejected record without being opened: a link to nowhere; a fifo, socket or device, which could block; a
+# link to a file that is read under another path.
+NEVER_OPENED = ("unreadable", "not_a_file", "same_file")
+# What decides, beside our code, whether bytes can be read.
+_READING_CODE = ("flows/readers/*.py", "transforms/encoding.py", "transforms/profiles.py")
+_READING_LIBRARIES = ("charset-normalizer", "orjson", "pyarrow", "zstandard")
 
 
 class Part(NamedTuple):
-    """A piece of one input file, the unit a shard is made of."""
+    """A part of one input file, and what that file was when it was listed."""
 
-    path: str  # relative to RAW, '/'-separated
-    format: str  # "txt" | "jsonl" | "parquet"; or, never opened: "unsupported" | "not_a_file" | "same_file"
+    path: str  # relative to RAW, '/'-separated, as it is shown
+    key: str  # the same as the store takes it
+    format: str  # "txt" | "jsonl" | "parquet" | "unsupported", or of NEVER_OPENED
     compression: str  # "" | "gz" | "zst"
-    start: int  # first byte of a plain JSONL, first row group of a Parquet, else 0
-    end: int  # exclusive; file size or number of row groups where whole
-    first_record: int  # line number (1-based, JSONL) or row number (0-based, Parquet) at `start`; else 0
+    size: int  # of the file; this and the next two as it was listed
+    mtime_ns: int
+    inode: int
+    start: int = 0  # first byte of a plain JSONL, whose lines that begin here or later are read; first row group
+    end: int = 0  # exclusive: the lines that begin before this byte; row groups, 0 for all; else 0
+    first_row: int = 0  # of the file, at `start` (Parquet)
+    first_block: int = 0  # blocks of the file that whoever reads this part hashes
+    end_block: int = 0
+    error: str = ""  # why it is "unreadable"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of its file."""
+        return self.start == 0 and (self.end == self.size if self.is_lines else self.end == 0)
+
+    @property
+    def is_lines(self) -> bool:
+        """Whether it is a range of bytes, cut anywhere."""
+        return self.format == "jsonl" and not self.compression
 
 
 class Record(NamedTuple):
@@ -48,7 +80,7 @@ class Record(NamedTuple):
 
     source_path: str
     source_format: str
-    source_record: str | None  # line number (1-based) in a JSONL, row number (0-based) in a Parquet
+    source_record: str | None  # line number in the part (1-based) of a JSONL, row number (0-based) in a Parquet
     source_sha256: str  # of the raw record's bytes; each reader says which
     source_id: str | None
     url: str | None
@@ -72,47 +104,80 @@ def format_of(path: str) -> tuple[str, str]:
     return format, compression
 
 
-def read_part(raw: Path, part: Part, config: Config) -> Iterator[Record]:
-    """The records of a part, in order."""
-    # Imported here, as these modules take `Part` and `Record` from this one.
-    from flows.readers.jsonl import read_jsonl
-    from flows.readers.parquet import read_parquet
-    from flows.readers.text import read_text
+class Reading:
+    """A part being read: iterate over its records, then ask."""
 
-    readers = {
-        "txt": read_text,
-        "jsonl": read_jsonl,
-        "parquet": read_parquet,
-        "unsupported": _read_unsupported,
+    def __init__(self, store: Store, part: Part, config: Config) -> None:
+        self.store = store
+        self.part = part
+        self.config = config
+        # Lines that the part held, blank ones too: so much further are those of the next part. 0 in other formats.
+        self.lines = 0
+        # SHA-256 of the blocks from `part.first_block` on.
+        self.blocks: tuple[str, ...] = ()
+        # Whether all of it was read, so that the blocks say what it holds.
+        self.is_read = False
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, in order. Raises: OSError, ShardError."""
+        part = self.part
+        if part.format in NEVER_OPENED:
+            yield _never_opened(part)
+            return
+        listed = Facts(part.size, part.mtime_ns, part.inode)
+        try:
+            with self.store.open(Ref("raw", part.key, "")) as file:
+                check_unchanged(self.store, file, part.path, listed)
+                source = Source(file, part.size, part.first_block, part.end_block)
+                for record in self._records(source):
+                    # Libraries make other errors of those of the disk, and readers records of these.
+                    source.raise_failure()
+                    yield record
+                source.raise_failure()
+                self.blocks = source.finish()
+                check_unchanged(self.store, file, part.path, listed)
+                self.is_read = True
+        except PermissionError as error:
+            if not part.is_whole:  # it could be opened when it was cut
+                raise
+            yield rejected(part, "read.unreadable", f"{part.path}: {error.strerror}")
+
+    def _records(self, file: BinaryIO) -> Iterator[Record]:
+        # Imported here, as these modules take `Part` and `Record` from this one.
+        from flows.readers.jsonl import read_jsonl
+        from flows.readers.parquet import read_parquet
+        from flows.readers.text import read_text
+
+        if self.part.format == "jsonl":
+            self.lines = yield from read_jsonl(file, self.part, self.config)
+            return
+        readers = {"txt": read_text, "parquet": read_parquet, "unsupported": _read_unsupported}
+        yield from readers[self.part.format](file, self.part, self.config)
+
+
+def _never_opened(part: Part) -> Record:
+    found = {
+        "unreadable": ("read.unreadable", part.error),
+        "not_a_file": ("read.not_a_file", "a fifo, socket or device, expected a file"),
+        "same_file": ("read.same_file", "a link to a file read under another path"),
     }
-    try:
-        file = _open(raw, part)
-    except RecordError as error:
-        yield rejected(part, error.reason, error.detail)
-        return
-    with file:
-        yield from readers[part.format](file, part, config)
+    reason, detail = found[part.format]
+    return rejected(part, reason, f"{part.path}: {detail}")
 
 
-def _open(raw: Path, part: Part) -> BinaryIO:
-    """The file, open. Raises: RecordError. A fifo, socket or device is never opened: it could block."""
-    if part.format == "same_file":
-        raise RecordError("read.same_file", f"{part.path}: a link to a file read under another path")
-    try:
-        if part.format == "not_a_file" or is_special(os.stat(raw / part.path).st_mode):
-            raise RecordError("read.not_a_file", f"{part.path}: a fifo, socket or device, expected a file")
-        return open(raw / part.path, "rb")
-    except (OSError, ValueError) as error:
-        # The error's own text would carry the machine's path.
-        found = error.strerror if isinstance(error, OSError) else "the name can't be a path"
-        if "\ufffd" in part.path:
-            found = "the file's name is not UTF-8"
-        raise RecordError("read.unreadable", f"{part.path}: {found}") from None
+def reading_hash(config: Config) -> str:
+    """SHA-256 over what decides whether a record can be read: fields, limits, code, libraries."""
+    said = [asdict(config.fields), asdict(config.limits), _reading_code()]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def is_special(mode: int) -> bool:
-    """Whether a path of this mode is a fifo, socket or device."""
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+@cache
+def _reading_code() -> str:
+    root = Path(__file__).parent.parent.parent
+    files = sorted(file for pattern in _READING_CODE for file in root.glob(pattern))
+    said = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
+    said += [f"{library} {version(library)}" for library in _READING_LIBRARIES]
+    return "\n".join(said)
 
 
 def _read_unsupported(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
@@ -124,11 +189,8 @@ def _read_unsupported(file: BinaryIO, part: Part, config: Config) -> Iterator[Re
 
 def rejected_file(file: BinaryIO, part: Part, reason: str, detail: str) -> Record:
     """One record for a file that can't be used at all; `source_sha256` is the file's."""
-    try:
-        file.seek(0)
-        sha256, raw_head, _ = digest_and_head(iter(lambda: file.read(1 << 20), b""))
-    except OSError as error:
-        return rejected(part, "read.unreadable", f"{part.path}: {error.strerror}")
+    file.seek(0)
+    sha256, raw_head, _ = digest_and_head(iter(lambda: file.read(1 << 20), b""))
     return rejected(part, reason, detail, raw=raw_head, sha256=sha256)
 
 

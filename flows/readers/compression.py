@@ -6,20 +6,18 @@ decoded where it is cut off; where it is corrupt, all but the last step's). Trun
 neither library reports it. A gzip bomb of 1 MB opens to 1 GiB, a zstd one of 33 kB.
 """
 
-import os
 import zlib
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import zstandard
 
 from flows.readers import Part, digest_and_head, quoted
+from flows.readers.source import STEP
 from transforms.config import Config
 from transforms.errors import RecordError
 
-# Of a plain file. Larger ones fall out of the CPU's cache between reading and splitting.
-PLAIN_STEP = 256 * 1024
 # Input and output of one gzip step. Output lost where damage shows is at most one step.
 GZIP_STEP, GZIP_OUTPUT = 16 * 1024, 64 * 1024
 # python-zstandard's decompressobj has no bound on output: 256 bytes hold at most 64 blocks of 128 KiB. Measured,
@@ -44,24 +42,48 @@ class Garbage(Damage):
         self.sha256 = sha256
         self.raw_head = raw_head
 
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), (self.detail, self.sha256, self.raw_head)
+
 
 def read_chunks(file: BinaryIO, part: Part, config: Config) -> Iterator[bytes]:
-    """The part's bytes, decompressed, in steps of bounded size. Raises: Damage."""
-    try:
-        if part.compression == "":
-            yield from _plain(file, part.start, part.end if part.format == "jsonl" else None)
-        else:
-            yield from _decompressed(file, part.compression, config.limits.expansion_ratio)
-    except OSError as error:
-        raise Damage("read.unreadable", error.strerror or "read failed") from None
+    """The part's bytes, decompressed, in steps of bounded size. Raises: Damage, OSError."""
+    if part.compression:
+        yield from _decompressed(file, part.compression, config.limits.expansion_ratio)
+    elif part.is_lines:
+        yield from _whole_lines(file, part.start, part.end)
+    else:
+        yield from _plain(file, part.size)
 
 
-def _plain(file: BinaryIO, start: int, end: int | None) -> Iterator[bytes]:
-    file.seek(start)
-    left = os.fstat(file.fileno()).st_size - start if end is None else end - start
-    while left > 0 and (chunk := file.read(min(PLAIN_STEP, left))):
-        left -= len(chunk)
+def _plain(file: BinaryIO, size: int) -> Iterator[bytes]:
+    file.seek(0)
+    while size > 0 and (chunk := file.read(min(STEP, size))):
+        size -= len(chunk)
         yield chunk
+
+
+def _whole_lines(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    """The lines that begin from `start` on and before `end`; the last may end beyond it."""
+    # The line that begins at `start` is the one after a line end just before it.
+    at = max(0, start - 1)
+    file.seek(at)
+    is_inside = start == 0
+    while chunk := file.read(STEP):
+        if not is_inside:
+            first = chunk.find(b"\n") + 1
+            if at + (first or len(chunk)) >= end:  # no line begins here
+                return
+            if not first:
+                at += len(chunk)
+                continue
+            chunk, at, is_inside = chunk[first:], at + first, True
+        last = chunk.find(b"\n", max(0, end - 1 - at)) if at + len(chunk) >= end else -1
+        if last >= 0:
+            yield chunk[: last + 1]
+            return
+        yield chunk
+        at += len(chunk)
 
 
 class _Step(NamedTuple):

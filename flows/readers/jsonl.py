@@ -13,9 +13,8 @@ file was cut.
 
 import hashlib
 import json
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,6 +22,7 @@ import orjson
 
 from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, read_time, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
+from flows.readers.source import STEP
 from transforms.config import Config, Fields
 from transforms.encoding import decode
 from transforms.errors import RecordError
@@ -39,16 +39,20 @@ EXACT = json.JSONDecoder(
 )
 
 
-def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
-    """The records of the part's lines; one `read.empty_file` for a whole file of blank lines."""
+def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Generator[Record, None, int]:
+    """The records of the part's lines, and how many lines there were.
+
+    A whole file of blank lines is one `read.empty_file`, in its first part: if that has but blank lines, it looks on.
+    """
     names = config.fields
     name_of_id, name_of_url, name_of_text, name_of_time = names.id, names.url, names.text, names.fetched_at
     path, limit = part.path, config.limits.record_bytes
     loads, sha256 = orjson.loads, hashlib.sha256
     empty = True
-    for number, line in enumerate(_lines(file, part, config), part.first_record):
+    number = garbage = 0
+    for number, line in enumerate(_lines(file, part, config), 1):
         if isinstance(line, _Unread):
-            empty = False
+            empty, garbage = False, not line.is_line
             yield _unread(part, number, line)
             continue
         if len(line) > limit and not line.isspace():
@@ -82,32 +86,38 @@ def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
         if line.strip():
             empty = False
             yield _careful(line, number, part, names)
-    if empty and part.start == 0 and (part.compression or part.end >= os.fstat(file.fileno()).st_size):
+    if empty and part.start == 0 and (part.is_whole or _is_blank(file)):
         yield rejected(part, "read.empty_file", f"{part.path}: no line but blank ones", raw=b"")
+    return number - garbage
+
+
+def _is_blank(file: BinaryIO) -> bool:
+    file.seek(0)
+    chunks = iter(lambda: file.read(STEP), b"")
+    return all(not chunk or chunk.isspace() for chunk in _without_bom(chunks))
 
 
 def _careful(line: bytes, number: int, part: Part, names: Fields) -> Record:
     """A line that isn't plainly good."""
-    where = f"line {number}"
     source_id = url = fetched_at = None
     try:
         try:
             text, charset = _decode(line, names)
-        except RecordError as error:
+        except RecordError:
             source_id, url = _identity_of_damaged(line, names)
-            raise RecordError(error.reason, f"{where}, {error.detail}") from None
-        fields = _parse(text, where)
+            raise
+        fields = _parse(text)
         if type(fields) is not dict:
             found = _type_name(fields)
-            raise RecordError("read.wrong_type", f"{where}: the record is {found}, expected an object")
+            raise RecordError("read.wrong_type", f"the record is {found}, expected an object")
         source_id, url = _id_text(fields.get(names.id)), _url(fields.get(names.url))
         fetched_at = _time(fields.get(names.fetched_at))
         original = fields.get(names.text)
         if original is None:
-            raise RecordError("read.no_text", f"{where}: '{quoted(names.text)}' is missing or null")
+            raise RecordError("read.no_text", f"'{quoted(names.text)}' is missing or null")
         if type(original) is not str:
             found = _type_name(original)
-            raise RecordError("read.wrong_type", f"{where}: '{quoted(names.text)}' is {found}, expected a string")
+            raise RecordError("read.wrong_type", f"'{quoted(names.text)}' is {found}, expected a string")
     except RecordError as error:
         return rejected(
             part,
@@ -134,7 +144,7 @@ def _decode(line: bytes, names: Fields) -> tuple[str, str]:
 
     def prose(text: str) -> str | None:
         try:
-            fields = _parse(text, "")
+            fields = _parse(text)
         except RecordError:
             return None
         if type(fields) is not dict or type(fields.get(names.text)) is not str:
@@ -147,15 +157,15 @@ def _decode(line: bytes, names: Fields) -> tuple[str, str]:
     return decode(line, said[1].decode() if said else None, prose)
 
 
-def _parse(text: str, where: str) -> Any:
+def _parse(text: str) -> Any:
     """The line's value by the standard library, numbers as `orjson.Fragment`. Raises: RecordError."""
-    too_deep = RecordError("read.invalid_json", f"{where}: nested deeper than {MAX_DEPTH}")
+    too_deep = RecordError("read.invalid_json", f"nested deeper than {MAX_DEPTH}")
     if _is_too_deep(text):
         raise too_deep
     try:
         return EXACT.decode(ESCAPE.sub(_mend, text))
     except json.JSONDecodeError as error:
-        raise RecordError("read.invalid_json", f"{where}, column {error.colno}: {quoted(error.msg)}") from None
+        raise RecordError("read.invalid_json", f"column {error.colno}: {quoted(error.msg)}") from None
     except RecursionError:
         raise too_deep from None
 
@@ -187,7 +197,7 @@ def _is_too_deep(text: str) -> bool:
 def _identity_of_damaged(line: bytes, names: Fields) -> tuple[str | None, str | None]:
     """Id and URL of a line that isn't UTF-8, where it is JSON otherwise and they are whole."""
     try:
-        fields = _parse(line.decode(errors="replace"), "")
+        fields = _parse(line.decode(errors="replace"))
     except RecordError:
         return None, None
     if type(fields) is not dict:
@@ -233,8 +243,7 @@ class _Unread(NamedTuple):
 
 def _unread(part: Part, number: int, found: _Unread) -> Record:
     record = str(number) if found.is_line else None
-    detail = f"line {number}: {found.detail}" if found.is_line else found.detail
-    return rejected(part, found.reason, detail, record=record, raw=found.raw_head, sha256=found.sha256)
+    return rejected(part, found.reason, found.detail, record=record, raw=found.raw_head, sha256=found.sha256)
 
 
 def _too_long(line: bytes, limit: int) -> _Unread:

@@ -47,7 +47,7 @@ def read_parquet(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]
     fields = config.fields
     mapped = (fields.id, fields.url, fields.text, fields.fetched_at, fields.charset)
     columns = [name for name in dict.fromkeys(mapped) if names.count(name) == 1]
-    row = part.first_record
+    row = part.first_row
     for index in range(part.start, part.end or metadata.num_row_groups):
         at = row
         try:
@@ -58,7 +58,7 @@ def read_parquet(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]
                 yield from _records(batch, at, part, config)
                 at += len(batch)
         except DAMAGED as error:
-            detail = f"row group {index}, from row {at} on: {quoted(error)}"
+            detail = f"row group {index}, from this row on: {quoted(error)}"
             yield rejected(part, "read.corrupt", detail, record=str(at))
 
 
@@ -97,14 +97,14 @@ def _records(batch: pa.RecordBatch, first: int, part: Part, config: Config) -> I
         reason = detail = ""
         charset = None
         if text is None:
-            reason, detail = "read.no_text", f"row {row}: '{quoted(fields.text)}' is null"
+            reason, detail = "read.no_text", f"'{quoted(fields.text)}' is null"
         elif isinstance(text, bytes):
             try:
                 text, charset = decode(text, said if isinstance(said, str) else None)
             except RecordError as error:
-                reason, detail = error.reason, f"row {row}, {error.detail}"
+                reason, detail = error.reason, error.detail
         elif len(raw) > limit and (size := len(text.encode())) > limit:
-            reason, detail = "limit.record_bytes", f"row {row}: {size:,} bytes, expected at most {limit:,}"
+            reason, detail = "limit.record_bytes", f"{size:,} bytes, expected at most {limit:,}"
         if reason:
             record = rejected(part, reason, detail, record=str(row), raw=raw, sha256=sha256)
             yield record._replace(source_id=source_id, url=url, fetched_at=time)
@@ -119,7 +119,8 @@ def _values(column: "pa.Array[Any]") -> list[Any]:
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
     try:
-        return column.to_pylist()
+        values: list[Any] = column.to_pylist()
+        return values
     except (ValueError, OverflowError):
         return [_value(scalar) for scalar in column]
 

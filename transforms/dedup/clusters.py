@@ -78,6 +78,15 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     )
 
 
+def shared_shingles(documents: Sequence[U32], pairs: I64) -> tuple[I64, I64]:
+    """How many distinct shingles the two of each pair share (int64[n]), and how many each has (int64[n, 2])."""
+    distinct = _distinct(documents)
+    sizes = np.array([len(shingle) for shingle in distinct], np.int64)
+    if not len(pairs):
+        return np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
+    return _shared(distinct, sizes, pairs), sizes[pairs]
+
+
 def _distinct(documents: Sequence[U32]) -> list[U32]:
     """The distinct shingles of each document, sorted."""
     ordered = [np.sort(shingle) for shingle in documents]  # one by one within the caches: a tenth of a sort of all

@@ -1,10 +1,9 @@
 """The dedup index: immutable segments, one a version, of every content that was ever compared.
 
-A segment is three tables: CONTENTS, what was compared, in the order of its version; `bands.KEYS`, sorted by key,
-whose `row` is the row in CONTENTS; and `paragraphs.PARAGRAPHS` of every document that came to the comparison. Numbers
-count the contents through all segments, so they are the order in which canonicals are chosen. A content that was
-dropped stays in it: the candidates of a document then don't depend on what became of others, and five daily runs find
-what one run finds.
+What it keeps (flows/state.py: contents, keys, edges, paragraphs) is of every content that came to the comparison.
+Numbers count the contents through all segments, so they are the order in which canonicals are chosen. A content that
+was dropped stays in it: the candidates of a document then don't depend on what became of others, and five daily runs
+find what one run finds.
 
 Deleting needs no change here: a content of which no document is published, or a paragraph, is passed over.
 
@@ -16,7 +15,6 @@ Deleting needs no change here: a content of which no document is published, or a
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +23,6 @@ from transforms.dedup.bands import BAND_BINS, BANDS, KEYS
 from transforms.dedup.minhash import HASHES, SHINGLE_TOKENS, SKETCH_BINS, U32, U64
 from transforms.dedup.paragraphs import PARAGRAPH_CHARS
 from transforms.errors import RefusedError
-
-CONTENTS = pa.schema([pa.field("content_hash", pa.string(), nullable=False)])
 
 # What an index must have been made with for its keys to mean the same.
 MAKING = json.dumps(
@@ -50,7 +46,7 @@ def marked(schema: pa.Schema) -> pa.Schema:
 
 def check_making(schema: pa.Schema, expected: pa.Schema, where: str) -> None:
     """Raises: RefusedError where a file is not of an index made as this one is."""
-    made = (schema.metadata or {}).get(_KEY, b"").decode()
+    made = (schema.metadata or {}).get(_KEY, b"").decode(errors="replace")
     if made != MAKING or not schema.equals(expected, check_metadata=False):
         raise RefusedError(
             f"{where} is no part of a dedup index of this version: it says {made or 'nothing'!r}, expected {MAKING!r}; "
@@ -81,13 +77,3 @@ def sort_keys(tables: Sequence[tuple[pa.Table, int]]) -> pa.Table:
     key, row = np.concatenate(keys), np.concatenate(rows)
     order = np.lexsort((row, key))
     return pa.table([key[order], row[order]], schema=KEYS)
-
-
-def rows_of(metadata: Any, low: int, high: int) -> list[int]:
-    """The row groups of a Parquet file of KEYS in which keys from `low` up to and without `high` may stand."""
-    found = []
-    for number in range(metadata.num_row_groups):
-        statistics = metadata.row_group(number).column(0).statistics
-        if statistics is None or not statistics.has_min_max or (statistics.max >= low and statistics.min < high):
-            found.append(number)
-    return found

@@ -6,10 +6,15 @@ from typing import Any
 
 from rich.text import Text
 
-from flows import publish
-from flows.plan import list_inputs, plan_shards
-from flows.readers import read_part
-from flows.steps import documents_of, templates_of
+from flows.inputs import list_inputs
+from flows.readers import Reading
+from flows.shards import plan_pieces
+from flows.stages.read import documents_of
+from flows.stages.templates import published_templates
+from flows.state import state_of
+from flows.store import Store
+from flows.versions.find import find
+from flows.versions.manifest import published
 from transforms import pipeline, spans
 from transforms.config import Config
 from transforms.errors import ConfigError
@@ -38,9 +43,9 @@ SHOWN = (
 
 def explain_document(document: str, curated: Path) -> Explained:
     """A document of the current version, from its ledger. Raises: ConfigError where there is none."""
-    _, row, entries = publish.find(curated, document)
-    original = spans.restore(row["text"], entries)
-    return Explained(document, original, [entry.span for entry in entries], {name: row.get(name) for name in SHOWN})
+    _, row, restored = find(Store(curated), document)
+    changes = [entry.span for entry in restored.ledger]
+    return Explained(document, restored.original, changes, {name: row.get(name) for name in SHOWN})
 
 
 def explain_file(path: Path, config: Config, curated: Path) -> list[Explained]:
@@ -50,19 +55,16 @@ def explain_file(path: Path, config: Config, curated: Path) -> list[Explained]:
     """
     if not path.is_file():
         raise ConfigError(f"{path} is not a file")
-    inputs = [entry for entry in list_inputs(path.parent)[0] if entry.path == path.name]
-    records = [
-        record
-        for parts in plan_shards(path.parent, inputs, config.shard_bytes)
-        for part in parts
-        for record in read_part(path.parent, part, config)
-    ]
+    store = Store(curated, path.parent)
+    files = [file for file in list_inputs(store).files if file.path == path.name]
+    pieces = plan_pieces(store, files, max(1, *[file.size for file in files]))
+    records = [record for parts in pieces for part in parts for record in Reading(store, part, config)]
     if not records:
         return []
     documents = pipeline.prepare(documents_of(records), config)
-    manifest = publish.published_manifest(curated) if curated.is_dir() else None
-    state = [curated / file["path"] for file in manifest["state"]] if manifest else []
-    documents = pipeline.clean(documents, templates_of(state, documents["site"].to_pylist(), config), config)
+    manifest = published(store)
+    learned = published_templates(store, state_of(manifest)["counts"], documents["site"].to_pylist(), config)
+    documents = pipeline.clean(documents, learned, config)
     ledgers = spans.from_arrow(documents["spans"])
     return [
         Explained(row["source_path"], row["original"], changes, {name: row.get(name) for name in SHOWN})

@@ -1,0 +1,10 @@
+"""The comparison: every document against all others, of this run and of every version before.
+
+match ─► [join keys]ᵣ ─► pair up ─► [shingle texts]ₛ ─► [verify]ₚ ─► settle ─► [share paragraphs]ₚ
+
+`match` knows what stands under one key or has one text, and numbers new contents in the order of canonicals. Keys are
+joined one range r at a time, texts read one source s at a time (a piece of this run, or a published file), pairs
+verified one part p at a time. What two contents are to each other is kept (`edges`), so that `settle` can judge again
+without a text. Two steps hold something of all documents at once: `match` 40 bytes of each new one, `pair` 16 bytes of
+each candidate pair.
+"""

@@ -1,0 +1,222 @@
+"""Clean: a piece's new records stripped, described, their language detected, and signed for the comparison.
+
+`cleaned.parquet`, rows as they may be published; `facts.parquet`, what the comparison and the state need of each, by
+the first half of its id; `links.parquet`, by hash; `keys.parquet`, `shingles.parquet` and `paragraphs.parquet`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.stages.templates import by_site
+from flows.state import LINKS, TIME, at_of
+from flows.step import Counts, Work
+from flows.store import Ref
+from flows.tables import U64, read_range, read_table, write_work
+from transforms import pipeline
+from transforms.config import Config
+from transforms.dedup.bands import sort_bands
+from transforms.dedup.paragraphs import paragraphs_of
+from transforms.identity import hash_of, identify_documents
+from transforms.schema import column_type, with_columns
+
+FACTS = pa.schema(
+    [
+        ("at", pa.uint64()),
+        ("row", pa.int32()),
+        ("id", pa.string()),
+        ("key", pa.uint64()),
+        ("text_hash", pa.uint64()),
+        ("is_keyed", pa.bool_()),
+        ("batch", pa.int32()),
+        ("time", pa.int64()),
+        ("fetched_at", TIME),
+        ("char_count", pa.int32()),
+        ("content_hash", pa.string()),
+        ("repaired_hash", pa.string()),
+        ("reject_stage", pa.string()),
+        ("reject_reason", pa.string()),
+        ("leaves_for", pa.string()),
+        ("refused_of", pa.string()),
+        ("supersedes", pa.string()),
+        ("place", pa.uint64()),  # of a record in a file with failed ones, which it may stand for
+        ("whole", pa.uint64()),  # of its file
+        ("is_fresh", pa.bool_()),
+    ]
+)
+PIECE_PARAGRAPHS = pa.schema([("paragraph", pa.uint64()), ("at", pa.uint64()), ("chars", pa.int32())])
+BY_LANGUAGE = [("language", "ascending"), ("id", "ascending")]
+CLEANED_ROWS = 512
+# Of a restored record, what was decided of it and stands (transforms/dedup/succession.py).
+RESTORED = ("leaves_for", "refused_of", "supersedes", "time")
+
+
+def clean_piece(
+    work: Work,
+    records: Ref,
+    new: Sequence[Ref],
+    ordinals: Sequence[Ref],
+    templates: Sequence[Ref],
+    *,
+    piece: int,
+    offsets: Mapping[str, int],
+    mended: Sequence[str],
+    version: str,
+    time: int,
+    config: Config,
+) -> Counts:
+    """Clean a piece's new records; all of a piece of restored ones, whose number is -1.
+
+    `offsets` are the lines of each file that stand before this piece; `mended`, files with failed records that are read
+    again; `time` stands for a missing `fetched_at`, in microseconds.
+    """
+    documents = read_table(work.store, records)
+    is_fresh = piece >= 0  # a restored record has its id, and the version it came in
+    if is_fresh:
+        parts = [read_range(work.store, ref, piece, piece + 1)["row"].to_numpy() for ref in new]
+        rows = np.sort(np.concatenate(parts))
+        documents = documents.take(pa.array(rows))
+        documents = _number_lines(documents, offsets)
+        documents = identify_documents(documents, _ordinals(work, ordinals, piece, rows))
+        documents = documents.append_column("added_in", pa.repeat(pa.scalar(version), len(documents)))
+    restored = {name: documents[name] for name in RESTORED if name in documents.column_names}
+    facts = documents.select(
+        ["id", "key", "text_hash", "is_keyed", "fetched_at", "name", "source_path", "source_record"]
+    )
+    documents = documents.drop_columns(["key", "text_hash", "is_keyed", "name", *restored])
+    documents = pipeline.clean(documents, by_site(work.store, templates, documents["site"].to_pylist()), config)
+    write_signatures(work, documents)
+    facts = _facts(documents, facts, restored, mended, time, is_fresh)
+    write_paragraphs(work, documents, facts)
+    write_facts(work, facts)
+    documents = documents.drop_columns(["lines", "repaired", "removals", "bands", "shingles"])
+    # Sorted as it is published, in small row groups: whoever writes a file from many pieces reads each from the top.
+    with work.put("cleaned.parquet") as path:
+        write_work(path, documents.sort_by(BY_LANGUAGE), rows=CLEANED_ROWS)
+    bands = documents["reject_reason"].null_count * column_type("bands").list_size
+    return {
+        "documents": len(documents),
+        "keys": bands,
+        "text": pc.sum(pc.binary_length(documents["original"])).as_py() or 0,
+    }
+
+
+def _number_lines(documents: pa.Table, offsets: Mapping[str, int]) -> pa.Table:
+    """`source_record` counted from the start of the file, where the piece begins within it."""
+    if not any(offsets.values()):
+        return documents
+    paths, records = documents["source_path"].to_pylist(), documents["source_record"].to_pylist()
+    numbered = [
+        record if record is None or not offsets.get(path) else str(int(record) + offsets[path])
+        for path, record in zip(paths, records, strict=True)
+    ]
+    return with_columns(documents, source_record=numbered)
+
+
+def _ordinals(work: Work, refs: Sequence[Ref], piece: int, rows: np.ndarray) -> list[int]:
+    ordinals = np.zeros(len(rows), np.int64)
+    for ref in refs:
+        found = read_range(work.store, ref, piece, piece + 1)
+        ordinals[np.searchsorted(rows, found["row"].to_numpy())] = found["ordinal"].to_numpy()
+    return ordinals.tolist()
+
+
+def _facts(
+    documents: pa.Table,
+    known: pa.Table,
+    restored: Mapping[str, pa.ChunkedArray],
+    mended: Sequence[str],
+    time: int,
+    is_fresh: bool,
+) -> pa.Table:
+    count = len(documents)
+    nothing = pa.nulls(count, pa.string())
+    times = known["fetched_at"].cast(pa.int64()).fill_null(time)
+    batch = [int(version.split("-", 1)[0]) for version in documents["added_in"].to_pylist()]
+    places, wholes = _places(known, set(mended))
+    columns = {
+        "at": at_of(documents["id"].to_pylist()),
+        "row": np.arange(count, dtype=np.int32),
+        "batch": pa.array(batch, pa.int32()),
+        "time": restored.get("time", times),
+        "char_count": documents["char_count"],
+        "content_hash": documents["content_hash"],
+        "repaired_hash": documents["repaired_hash"],
+        "reject_stage": documents["reject_stage"],
+        "reject_reason": documents["reject_reason"],
+        **{name: restored.get(name, nothing) for name in ("leaves_for", "refused_of", "supersedes")},
+        "place": places,
+        "whole": wholes,
+        "is_fresh": pa.repeat(pa.scalar(is_fresh), count),
+    }
+    for name, values in columns.items():
+        known = known.append_column(name, pa.array(values) if isinstance(values, np.ndarray) else values)
+    return known
+
+
+def _places(known: pa.Table, mended: set[str]) -> tuple[pa.Array, pa.Array]:
+    """Where a failed record stood that this one may stand for: its line, and its whole file."""
+    if not mended:
+        return pa.nulls(len(known), pa.uint64()), pa.nulls(len(known), pa.uint64())
+    pairs = list(zip(known["source_path"].to_pylist(), known["source_record"].to_pylist(), strict=True))
+    places = [hash_of("failed", path, record) if path in mended else None for path, record in pairs]
+    wholes = [hash_of("failed", path, None) if path in mended else None for path, _ in pairs]
+    return pa.array(places, pa.uint64()), pa.array(wholes, pa.uint64())
+
+
+def _links(facts: pa.Table) -> pa.Table:
+    """The hashes under which a row is found: key, name, its contents, and where it could not be read, its place."""
+    at = facts["at"].to_numpy()
+    hashes = [facts["key"].to_numpy(), facts["name"].to_numpy()]
+    owners = [at, at]
+    compared = facts.filter(pc.is_null(facts["reject_reason"]))
+    for name in ("content_hash", "repaired_hash"):
+        hashes.append(at_of(compared[name].to_pylist()))
+        owners.append(compared["at"].to_numpy())
+    failed = facts.filter(pc.equal(facts["reject_stage"], "read"))
+    places = zip(failed["source_path"].to_pylist(), failed["source_record"].to_pylist(), strict=True)
+    hashes.append(np.array([hash_of("failed", path, record) for path, record in places], np.uint64))
+    owners.append(failed["at"].to_numpy())
+    return sorted_links(np.concatenate(hashes), np.concatenate(owners))
+
+
+def sorted_links(hashes: U64, at: U64) -> pa.Table:
+    """LINKS, sorted."""
+    order = np.lexsort((at, hashes))
+    return pa.table([pa.array(hashes[order]), pa.array(at[order])], schema=LINKS)
+
+
+def write_facts(work: Work, facts: pa.Table) -> None:
+    """`facts.parquet`, FACTS of a piece's documents; `links.parquet`."""
+    with work.put("facts.parquet") as path:
+        table = facts.select(FACTS.names).cast(FACTS)
+        write_work(path, table.sort_by([("at", "ascending"), ("id", "ascending")]), sorted_by="at")
+    with work.put("links.parquet") as path:
+        write_work(path, _links(facts), sorted_by="hash")
+
+
+def write_signatures(work: Work, documents: pa.Table) -> None:
+    """`keys.parquet`: the band keys of a piece's documents, sorted; `shingles.parquet`, row by row."""
+    rows = np.flatnonzero(
+        pc.is_valid(documents["bands"]).to_numpy() & pc.is_null(documents["reject_reason"]).to_numpy()
+    )
+    bands = documents["bands"].combine_chunks()
+    keys = bands.values.to_numpy().reshape(-1, bands.type.list_size)[rows + bands.offset]
+    with work.put("keys.parquet") as path:
+        write_work(path, sort_bands(keys, rows.astype(np.uint32)), sorted_by="key")
+    with work.put("shingles.parquet") as path:
+        write_work(path, documents.select(["shingles"]))
+
+
+def write_paragraphs(work: Work, documents: pa.Table, facts: pa.Table) -> None:
+    """`paragraphs.parquet`: PIECE_PARAGRAPHS of a piece's documents, sorted by paragraph."""
+    found = paragraphs_of(documents)
+    owners = dict(zip(facts["id"].to_pylist(), facts["at"].to_pylist(), strict=True))
+    at = pa.array([owners[document] for document in found["document"].to_pylist()], pa.uint64())
+    table = pa.table([found["paragraph"], at, found["chars"]], schema=PIECE_PARAGRAPHS)
+    table = table.group_by(["paragraph", "at"], use_threads=False).aggregate([("chars", "sum")])
+    table = table.rename_columns(PIECE_PARAGRAPHS.names).cast(PIECE_PARAGRAPHS)
+    with work.put("paragraphs.parquet") as path:
+        write_work(path, table.sort_by([("paragraph", "ascending"), ("at", "ascending")]), sorted_by="paragraph")

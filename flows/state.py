@@ -1,0 +1,192 @@
+"""State: what the published tables can't say cheaply, in immutable files sorted by their first column.
+
+A kind of state is a list of files, oldest first; a version adds one of each, and merges the last ones into it by tiers
+of size, so there are few of them and a row is written a few times in all. A night reads them by hash: 50 records look
+at a few row groups of each.
+
+| kind | row | what for |
+|---|---|---|
+| `inputs` | path | the content a file had when it was read; the last row of a path counts |
+| `seen` | hash of path, key and text | what stood in an earlier reading of a path |
+| `rows` | published row, by the first half of its id | what it is now; the last row of an id counts |
+| `links` | (hash, row) | the rows of a key, name, content, text before stripping, or that duplicate a row |
+| `counts` | (site, line) | in how many groups of a site's articles a line stands |
+| `groups` | hash of site and long line | by which articles are known again |
+| `contents` | content | what was compared, in the order of canonicals: its place is its number |
+| `keys` | (band key, number) | the dedup index |
+| `edges` | pair of contents | what was verified to be alike |
+| `paragraphs` | (paragraph, row) | which documents have a paragraph |
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from flows.step import Counts, Work
+from flows.store import Ref, Store
+from flows.tables import U64, concat, look_up, open_table, parts_of, read_range, read_table, write_sorted
+from transforms.dedup.bands import KEYS
+from transforms.dedup.index import REBUILD, check_making, marked, merged_by, sort_keys
+from transforms.errors import RefusedError
+
+_u64, _string, _int32 = pa.uint64(), pa.string(), pa.int32()
+TIME = pa.timestamp("us", tz="UTC")
+
+
+def _schema(**fields: pa.DataType) -> pa.Schema:
+    return pa.schema(list(fields.items()))
+
+
+INPUTS = _schema(
+    path=_string, content=_string, format=_string, bytes=pa.int64(), records=pa.int64(), known=pa.int64(),
+    documents=pa.int64(), rejected=pa.int64(), failed=pa.int64(), reading=_string,
+)  # fmt: skip
+SEEN = _schema(hash=_u64)
+ROWS = _schema(
+    at=_u64, id=_string, key=_u64, text=_u64, is_keyed=pa.bool_(), batch=_int32, time=pa.int64(), fetched_at=TIME,
+    chars=_int32, reason=_string, duplicate_of=_string, similarity=pa.float32(), content_hash=_string,
+    repaired_hash=_string, group=_int32,
+)  # fmt: skip
+LINKS = _schema(hash=_u64, at=_u64)
+COUNTS = _schema(at=_u64, site=_string, line=_u64, groups=_int32, since=_int32)
+GROUPS = _schema(at=_u64)
+CONTENTS = _schema(content=_u64)
+EDGES = _schema(
+    content=_u64, other=_u64, jaccard=pa.float32(), drops_other=pa.bool_(), drops_content=pa.bool_(), counts=pa.bool_()
+)
+PARAGRAPHS = _schema(paragraph=_u64, at=_u64)
+
+KINDS: Mapping[str, pa.Schema] = {
+    "inputs": INPUTS,
+    "seen": SEEN,
+    "rows": ROWS,
+    "links": LINKS,
+    "counts": COUNTS,
+    "groups": GROUPS,
+    "contents": CONTENTS,
+    "keys": KEYS,
+    "edges": EDGES,
+    "paragraphs": PARAGRAPHS,
+}
+# What an index of another making can't go on with; the others mean the same whatever hashes they hold.
+_MADE = ("contents", "keys", "edges", "paragraphs")
+# Rows of state that are held at once where files are merged.
+MERGE_ROWS = 1 << 21
+
+State = Mapping[str, Sequence[Ref]]
+
+
+def state_of(manifest: Mapping[str, Any] | None) -> dict[str, list[Ref]]:
+    """The files of each kind, oldest first."""
+    files: dict[str, list[Ref]] = {kind: [] for kind in KINDS}
+    for entry in manifest["state"] if manifest else []:
+        files[entry["kind"]].append(Ref("data", entry["path"], entry["sha256"]))
+    return files
+
+
+def at_of(ids: Iterable[str]) -> U64:
+    """The first half of ids or hashes: where rows and contents stand in the state."""
+    return np.array([int(one[:16], 16) for one in ids], np.uint64)
+
+
+def rows_at(store: Store, state: State, at: U64) -> pa.Table:
+    """ROWS of these places, as they are now."""
+    return latest(look_up(store, state["rows"], at))
+
+
+def latest(tables: Sequence[pa.Table]) -> pa.Table:
+    """ROWS of several files, oldest first, of each id the last, sorted by `at`, then id."""
+    table = concat(ROWS, tables)
+    if len(tables) > 1 and len(table):
+        number = pa.array(np.arange(len(table)))
+        last = table.select(["id"]).append_column("number", number).group_by("id").aggregate([("number", "max")])
+        table = table.take(last["number_max"])
+    return table.sort_by([("at", "ascending"), ("id", "ascending")])
+
+
+def links_to(store: Store, state: State, hashes: U64) -> pa.Table:
+    """LINKS of these hashes (sorted, distinct)."""
+    return concat(LINKS, look_up(store, state["links"], hashes))
+
+
+# ------------------------------------------------------------------------------------------------------------ segments
+
+
+def check_state(store: Store, manifest: Mapping[str, Any]) -> None:
+    """Raises: RefusedError where a file is missing, cut off, or not of an index that this code can go on with.
+
+    What is read of it later is checked page by page, so a night needn't read all of it for its hash.
+    """
+    for entry in manifest["state"]:
+        path = store.local(entry["path"])
+        if not store.exists(entry["path"]):
+            raise RefusedError(f"{path} of the state is missing; {REBUILD}")
+        if store.size(entry["path"]) != entry["bytes"]:
+            raise RefusedError(f"{path} of the state is damaged: it has not the bytes that were published; {REBUILD}")
+        if entry["kind"] in _MADE:
+            with open_table(store, entry["path"]) as file:
+                check_making(file.schema_arrow, made(entry["kind"]), str(path))
+
+
+def made(kind: str) -> pa.Schema:
+    """The schema of a kind's files, which says what it was made with."""
+    return marked(KINDS[kind]) if kind in _MADE else KINDS[kind]
+
+
+def rows_in(store: Store, ref: Ref) -> int:
+    """How many rows a file has."""
+    with open_table(store, ref) as file:
+        return int(file.metadata.num_rows)
+
+
+def older(store: Store, files: Sequence[Ref], new: int) -> list[Ref]:
+    """Those of a kind's files that a version with `new` rows merges into its own."""
+    count = merged_by([*[rows_in(store, ref) for ref in files], new])
+    return list(files[len(files) + 1 - count :]) if count else []
+
+
+def merge(work: Work, files: Sequence[Ref], *, kind: str, bases: Sequence[int] = ()) -> Counts:
+    """One file of a kind from several, oldest first: `<kind>.parquet`. Numbers in `keys` count on from `bases`."""
+    with work.put(f"{kind}.parquet") as path:
+        if kind == "contents":
+            tables: Iterable[pa.Table] = (read_table(work.store, ref) for ref in files)
+        elif kind == "inputs":
+            tables = [_last_of(concat(INPUTS, [read_table(work.store, ref) for ref in files]), "path")]
+        else:
+            rows = sum(rows_in(work.store, ref) for ref in files)
+            tables = (_merged(work, files, kind, bases, *part) for part in parts_of(rows, MERGE_ROWS))
+        count = write_sorted(path, made(kind), tables)
+    return {"rows": count}
+
+
+def _merged(work: Work, files: Sequence[Ref], kind: str, bases: Sequence[int], low: int, high: int) -> pa.Table:
+    schema = KINDS[kind]
+    parts = [read_range(work.store, ref, low, high, schema.names) for ref in files]
+    if kind == "keys":
+        return sort_keys(list(zip(parts, bases, strict=True)))
+    if kind == "rows":
+        return latest(parts)
+    table = concat(schema, parts)
+    if kind == "counts":
+        table = table.group_by(["at", "site", "line"], use_threads=False).aggregate(
+            [("groups", "sum"), ("since", "min")]
+        )
+        table = table.rename_columns({"groups_sum": "groups", "since_min": "since"}).select(schema.names)
+        return table.sort_by([("at", "ascending"), ("line", "ascending")])
+    if kind in ("edges",):
+        table = table.group_by(["content", "other"], use_threads=False).aggregate(
+            [(name, "first") for name in schema.names[2:]]
+        )
+        table = table.rename_columns([*schema.names])
+    else:
+        table = table.group_by(schema.names, use_threads=False).aggregate([])
+    return table.sort_by([(name, "ascending") for name in schema.names[:2]])
+
+
+def _last_of(table: pa.Table, name: str) -> pa.Table:
+    """Of each value the last row, sorted by it."""
+    number = pa.array(np.arange(len(table)))
+    last = table.select([name]).append_column("number", number).group_by(name).aggregate([("number", "max")])
+    return table.take(last["number_max"]).sort_by(name)

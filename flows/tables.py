@@ -1,0 +1,270 @@
+"""Parquet files: what is published, what steps hand on, and ranges of sorted ones.
+
+A step reads its own part: files are sorted by what they are read by, and `read_range` and `look_up` open the row
+groups of a range, or with the values wanted, only.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from flows.store import Ref, Store
+from transforms.dedup.index import REBUILD
+from transforms.errors import RefusedError
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+ROW_GROUP_ROWS = 10_000
+ROW_GROUP_BYTES = 64 * 1024 * 1024
+# Rows of a sorted file that are read at once: few enough that a night's look-ups read little of a large state.
+RANGE_ROWS = 1 << 13
+FREE_TEXT = ("text", "replacement", "author_bio", "title", "previous_title", "next_title", "raw_head", "extra")
+DISTINCT = (
+    *("id", "source_sha256", "original_sha256", "content_hash", "repaired_hash", "url", "source_id", "source_record"),
+    *("doc_id", "duplicate_of", "supersedes"),
+)
+# All hashes: from the first up to and without the last.
+ALL = (0, 1 << 64)
+
+
+# ------------------------------------------------------------------------------------------------------------- writing
+
+
+@contextmanager
+def published_writer(path: Path, schema: pa.Schema, rows: int) -> Iterator[pq.ParquetWriter]:
+    """A writer of a published file: settings that pandas, pyarrow, polars, DuckDB, datasets and Spark all read."""
+    key = "id" if "id" in schema.names else "doc_id"
+    by_language = [("language", "ascending"), ("id", "ascending")]
+    flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=3,
+        # statistics of free text would put the first and last article of a group into the footer
+        write_statistics=[name for name in flat if name not in FREE_TEXT],
+        use_dictionary=[name for name in flat if name not in FREE_TEXT and name not in DISTINCT],
+        write_page_checksum=True,
+        write_page_index=True,
+        sorting_columns=pq.SortingColumn.from_ordering(schema, by_language) if key == "id" else None,
+        bloom_filter_options={key: {"ndv": max(1, min(rows, ROW_GROUP_ROWS)), "fpp": 0.01}} if rows else None,
+    ) as writer:
+        yield writer
+
+
+def write_published(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], rows: int) -> int:
+    """A published file of these tables, one after the other, of `rows` rows or less; how many it has. One without rows
+    has no row group."""
+    written = 0
+    with published_writer(path, schema, rows) as writer:
+        for table in _row_groups(schema, tables):
+            writer.write_table(table, row_group_size=len(table))
+            written += len(table)
+    return written
+
+
+def _row_groups(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Tables of ROW_GROUP_ROWS, or less where they'd have more than ROW_GROUP_BYTES."""
+    held: list[pa.Table] = []
+    rows = size = 0
+    for table in tables:
+        for start in range(0, len(table), ROW_GROUP_ROWS):
+            part = table.slice(start, ROW_GROUP_ROWS)
+            if held and (rows + len(part) > ROW_GROUP_ROWS or size + part.nbytes > ROW_GROUP_BYTES):
+                yield pa.concat_tables([schema.empty_table(), *held])
+                held, rows, size = [], 0, 0
+            held.append(part)
+            rows, size = rows + len(part), size + part.nbytes
+    if rows:
+        yield pa.concat_tables([schema.empty_table(), *held])
+
+
+def write_work(path: Path, table: pa.Table, sorted_by: str | None = None, rows: int = RANGE_ROWS) -> None:
+    """A Parquet file that steps hand on: fast to write and read. Hashes are left as they are: they don't shrink."""
+    is_hashes = (
+        all(pa.types.is_unsigned_integer(field.type) for field in table.schema) or "shingles" in table.schema.names
+    )
+    pq.write_table(
+        table,
+        path,
+        row_group_size=rows,
+        compression="none" if is_hashes else "lz4",
+        use_dictionary=False,
+        write_statistics=[sorted_by] if sorted_by else False,
+        write_page_checksum=True,
+    )
+
+
+def write_sorted(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+    """A file of state, sorted by its first column over all `tables`; how many rows it has."""
+    first, rows = schema.field(0), 0
+    delta = pa.types.is_unsigned_integer(first.type)
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[f.name for f in schema if pa.types.is_string(f.type) and f.name in _FEW_VALUES] or False,
+        write_statistics=[first.name],
+        write_page_checksum=True,
+        column_encoding={first.name: "DELTA_BINARY_PACKED"} if delta else None,
+    ) as writer:
+        for table in tables:
+            rows += len(table)
+            if len(table):
+                writer.write_table(table.cast(schema), row_group_size=RANGE_ROWS)
+    return rows
+
+
+_FEW_VALUES = ("reason", "site", "format", "reading")
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+@contextmanager
+def open_table(store: Store, ref: str | Ref) -> Iterator[pq.ParquetFile]:
+    """A Parquet file. Raises: RefusedError where it is damaged: damaged pages are an error, never other data (677 of
+    1,500 flipped bits went unseen)."""
+    with _open(store.local(ref)) as file:
+        yield file
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the machine's: it may be tried again
+            raise
+        raise RefusedError(f"{path} is damaged: {error}; {REBUILD}") from error
+
+
+def read_table(store: Store, ref: str | Ref, columns: Sequence[str] | None = None) -> pa.Table:
+    """A whole Parquet file, or some of its columns."""
+    with open_table(store, ref) as file:
+        return read_groups(file, range(file.metadata.num_row_groups), columns)
+
+
+def read_groups(file: pq.ParquetFile, groups: Sequence[int], columns: Sequence[str] | None = None) -> pa.Table:
+    """Row groups of an open file. Raises: ArrowInvalid where they haven't the rows that the file says: the checksum of
+    a page doesn't cover its header, and one that is damaged there may be passed over."""
+    names = None if columns is None else list(columns)
+    table = file.read_row_groups(list(groups), columns=names, use_threads=False)
+    rows = sum(file.metadata.row_group(group).num_rows for group in groups)
+    if len(table) != rows:
+        raise pa.ArrowInvalid(f"{len(table)} rows, {rows} expected")
+    return table
+
+
+def groups_of(file: pq.ParquetFile, column: str, low: Any, high: Any) -> list[int]:
+    """The row groups in which values from `low` up to and without `high` may stand."""
+    metadata = file.metadata
+    at = file.schema_arrow.get_field_index(column)
+    found = []
+    for number in range(metadata.num_row_groups):
+        statistics = metadata.row_group(number).column(at).statistics
+        if statistics is None or not statistics.has_min_max or (statistics.max >= low and statistics.min < high):
+            found.append(number)
+    return found
+
+
+def read_range(
+    store: Store, ref: str | Ref, low: int, high: int, columns: Sequence[str] | None = None, by: str | None = None
+) -> pa.Table:
+    """The rows whose first column (or `by`), by which the file is sorted, is from `low` up to and without `high`."""
+    with open_table(store, ref) as file:
+        by = by or file.schema_arrow.names[0]
+        groups = groups_of(file, by, low, high)
+        names = None if columns is None else list(dict.fromkeys([by, *columns]))
+        if not groups:
+            table = file.schema_arrow.empty_table()
+            return table if columns is None else table.select(list(columns))
+        table = read_groups(file, groups, names)
+    values = table[by].to_numpy()
+    start = int(np.searchsorted(values, values.dtype.type(low)))
+    top = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else None
+    end = len(values) if top is not None and high > top else int(np.searchsorted(values, values.dtype.type(high)))
+    table = table.slice(start, end - start)
+    return table if columns is None else table.select(list(columns))
+
+
+def look_up(store: Store, refs: Iterable[Ref], wanted: U64, columns: Sequence[str] | None = None) -> list[pa.Table]:
+    """The rows whose first column is among `wanted` (sorted, distinct), a table a file."""
+    found = []
+    for ref in refs:
+        path = str(store.local(ref))
+        schema, bounds = _bounds(path, ref.name)
+        name = schema.names[0]
+        names = None if columns is None else tuple(dict.fromkeys([name, *columns]))
+        parts = []
+        for group, (low, high) in bounds:
+            at = int(np.searchsorted(wanted, np.uint64(low)))
+            if at == len(wanted) or int(wanted[at]) > high:
+                continue
+            table = _row_group(path, ref.name, group, names)
+            hit = is_among(table[name].to_numpy(), wanted)
+            if hit.any():
+                parts.append(table.filter(pa.array(hit)))
+        empty = schema.empty_table() if names is None else schema.empty_table().select(names)
+        table = pa.concat_tables([empty, *parts])
+        found.append(table if columns is None else table.select(list(columns)))
+    return found
+
+
+# The same files of state are asked by several steps of a night, and by the next night: they never change, and their
+# name says what is in them. Some tens of MB.
+@lru_cache(maxsize=256)
+def _bounds(path: str, _: str) -> tuple[pa.Schema, list[tuple[int, tuple[int, int]]]]:
+    """The schema of a file, and of each row group the least and the greatest value of its first column."""
+    with _open(path) as file:
+        metadata = file.metadata
+        groups = [number for number in range(metadata.num_row_groups) if metadata.row_group(number).num_rows]
+        statistics = [metadata.row_group(number).column(0).statistics for number in groups]
+        bounds = [(number, (one.min, one.max)) for number, one in zip(groups, statistics, strict=True)]
+        return file.schema_arrow.remove_metadata(), bounds
+
+
+@lru_cache(maxsize=64)
+def _row_group(path: str, _: str, group: int, columns: tuple[str, ...] | None) -> pa.Table:
+    with _open(path) as file:
+        return read_groups(file, [group], columns).replace_schema_metadata(None)
+
+
+def is_among(values: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Whether each value is one of `wanted`, which are sorted."""
+    if not len(wanted):
+        return np.zeros(len(values), np.bool_)
+    at = np.searchsorted(wanted, values)
+    at[at == len(wanted)] = 0
+    hit: npt.NDArray[np.bool_] = wanted[at] == values
+    return hit
+
+
+def distinct(*parts: npt.NDArray[np.uint64]) -> U64:
+    """The distinct values of several arrays, sorted. (`np.unique` hashes: of a million hashes, 16 times the time.)"""
+    values = np.sort(np.concatenate([np.zeros(0, np.uint64), *parts]))
+    is_new = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=is_new[1:])
+    return values[is_new]
+
+
+def concat(schema: pa.Schema, tables: Iterable[pa.Table]) -> pa.Table:
+    """Tables of one schema as one, also none."""
+    return pa.concat_tables([schema.empty_table(), *[table.select(schema.names).cast(schema) for table in tables]])
+
+
+def parts_of(size: int, part: int) -> list[tuple[int, int]]:
+    """Ranges of hashes, evenly cut, as many (a power of two) as make each `part` of `size` or less."""
+    count = 1 << max(0, -(-size // part) - 1).bit_length()
+    step = ALL[1] // count
+    return [(step * number, step * (number + 1)) for number in range(count)]

@@ -1,0 +1,254 @@
+"""The checks: what a version adds, rewrites or drops, before it is published; and all of it, whenever asked.
+
+Nothing is lost and nothing is there twice. Any failure refuses the publish.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.compare.settle import CHANGES
+from flows.state import LINKS, at_of, latest
+from flows.step import Counts, Work
+from flows.store import Ref, Store, json_bytes
+from flows.tables import concat, distinct, look_up, open_table, read_groups, read_table, write_work
+from flows.versions.ledger import restore_all
+from flows.versions.manifest import CURRENT, Manifest, current, files_of, pointer_to, reachable, require
+from transforms.errors import RefusedError
+from transforms.identity import hash_of
+from transforms.schema import TABLES
+
+
+def check_group(
+    work: Work,
+    documents: Sequence[Ref],
+    rejected: Sequence[Ref],
+    removed_spans: Sequence[Ref],
+    *,
+    version: str,
+    is_new: bool,
+    is_rebuild: bool,
+) -> Counts:
+    """A group's new files: their schema, and of each document that came in this version, and in a rebuild of all, its
+    length, measured: original = text + Σ (removed - replacement). `claims.parquet`: ids, and what each duplicates; not
+    those of a file that rows only left (`is_new` is False), which has no row that it hadn't before."""
+    for name, refs in (("documents", documents), ("rejected", rejected), ("removed_spans", removed_spans)):
+        for ref in refs:
+            _check_schema(work.store, ref, name)
+    claims = []
+    for name, refs in (("documents", documents), ("rejected", rejected)):
+        for ref in refs if is_new else ():
+            columns = ["id", "added_in", *(["reject_reason", "duplicate_of"] if name == "rejected" else [])]
+            table = read_table(work.store, ref, columns)
+            if is_rebuild or pc.any(pc.equal(table["added_in"], version)).as_py():
+                made_in = None if is_rebuild else version
+                _check_lengths(work.store, ref, _changes(work.store, removed_spans), made_in, name)
+            for missing in _CLAIMS.names[len(columns) :]:
+                table = table.append_column(missing, pa.nulls(len(table), pa.string()))
+            claims.append(table)
+    with work.put("claims.parquet") as path:
+        write_work(path, concat(_CLAIMS, claims))
+    return {}
+
+
+def _changes(store: Store, removed_spans: Sequence[Ref]) -> Mapping[str, int]:
+    """By how much each document's spans made it shorter."""
+    changes: Counter[str] = Counter()
+    for ref in removed_spans:
+        table = read_table(store, ref, ["doc_id", "start", "end", "replacement"])
+        change = pc.subtract(pc.subtract(table["end"], table["start"]), pc.utf8_length(table["replacement"]))
+        summed = pa.table([table["doc_id"], change], ["id", "change"]).group_by("id").aggregate([("change", "sum")])
+        changes.update(dict(zip(summed["id"].to_pylist(), summed["change_sum"].to_pylist(), strict=True)))
+    return changes
+
+
+_CLAIMS = pa.schema([(name, pa.string()) for name in ("id", "added_in", "reject_reason", "duplicate_of")])
+
+
+def _check_schema(store: Store, ref: Ref, table: str) -> None:
+    with open_table(store, ref) as file:
+        if not file.schema_arrow.equals(TABLES[table], check_metadata=True):
+            raise RefusedError(f"{store.local(ref)}: its schema is not that of {table}")
+
+
+def _check_lengths(store: Store, ref: Ref, changes: Mapping[str, int], version: str | None, name: str) -> None:
+    with open_table(store, ref) as file:
+        for group in range(file.metadata.num_row_groups):
+            table = read_groups(file, [group], ["id", "added_in", "text", "char_count", "original_char_count"])
+            if version is not None:
+                table = table.filter(pc.equal(table["added_in"], version))
+            columns = (table["id"], pc.utf8_length(table["text"]), table["char_count"], table["original_char_count"])
+            for document, length, count, original in zip(*(column.to_pylist() for column in columns), strict=True):
+                if length != count or original != length + changes.get(document, 0):
+                    raise RefusedError(f"document {document} in {name}: its text and its removed spans don't add up")
+
+
+def check_references(
+    work: Work,
+    claims: Sequence[Ref],
+    changes: Ref,
+    links: Sequence[Ref],
+    rows: Sequence[Ref],
+    *,
+    version: str,
+    is_rebuild: bool,
+) -> Counts:
+    """Against the state: ids are there once, and every duplicate names a document that is kept."""
+    store = work.store
+    table = pa.concat_tables([_CLAIMS.empty_table(), *[read_table(store, ref) for ref in claims]])
+    ids = table["id"].to_pylist()
+    if len(set(ids)) != len(ids):
+        twice = next(document for document, count in Counter(ids).items() if count > 1)
+        raise RefusedError(f"id {twice} is there twice")
+    changed = read_table(store, changes, CHANGES.names)
+    now = dict(zip(changed["id"].to_pylist(), changed["reject_reason"].to_pylist(), strict=True))
+    mine = dict(zip(ids, table["reject_reason"].to_pylist(), strict=True))
+    new = table if is_rebuild else table.filter(pc.equal(table["added_in"], version))
+    fresh = set(new["id"].to_pylist())
+    there = latest(look_up(store, rows, distinct(at_of(fresh))))["id"].to_pylist()
+    if twice := next((document for document in there if document in fresh), None):
+        raise RefusedError(f"id {twice} is there twice")
+    claimed = [
+        (row["id"], row["duplicate_of"])
+        for row in table.filter(pc.starts_with(pc.fill_null(table["reject_reason"], ""), "duplicate.")).to_pylist()
+        if row["id"] in fresh or row["id"] in now
+    ]
+    targets = {of for _, of in claimed if of is not None}
+    standing = latest(look_up(store, rows, distinct(at_of(sorted(targets)))))
+    kept = set(standing.filter(pc.is_null(standing["reason"]))["id"].to_pylist())
+    for document, of in claimed:
+        if of is None:
+            raise RefusedError(f"{document} is a duplicate of nothing")
+        reason = mine[of] if of in mine else now.get(of, None if of in kept else "gone")
+        if reason is not None:
+            raise RefusedError(f"{document} duplicates {of}, which is not a current document")
+    left = [document for document, reason in now.items() if reason is not None]
+    wanted = distinct(np.array([hash_of("duplicate", document) for document in left], np.uint64))
+    found = concat(LINKS, look_up(store, links, wanted))
+    behind = latest(look_up(store, rows, distinct(found["at"].to_numpy())))
+    gone = set(left)
+    for document, of in zip(behind["id"].to_pylist(), behind["duplicate_of"].to_pylist(), strict=True):
+        if of in gone and document not in now:
+            raise RefusedError(f"{document} duplicates {of}, which is not a current document")
+    return {"ids": len(fresh)}
+
+
+def check_inputs(
+    records: Mapping[str, int], known: Mapping[str, int], left: int, written: Mapping[str, Sequence[int]]
+) -> None:
+    """Per input: records read = known + documents + rejected; `left` of all are past a limit."""
+    missing = 0
+    for path, count in records.items():
+        documents, rejected = written.get(path, (0, 0))
+        out = known.get(path, 0) + documents + rejected
+        missing += count - out
+        if out > count or (out < count and not left):
+            raise RefusedError(
+                f"{path}: {count} records read, but {known.get(path, 0)} known + {documents} documents + "
+                f"{rejected} rejected = {out}"
+            )
+    if missing != left:
+        raise RefusedError(f"{missing} records are neither known nor documents nor rejected, {left} are past the limit")
+
+
+def verify(store: Store) -> dict[str, int]:
+    """Re-check every version: hashes, schema, counts, and every restoration of the current one.
+
+    Raises: RefusedError, naming the file where one fails.
+    """
+    manifest = require(store)
+    pointer = current(store)
+    assert pointer is not None
+    if store.read(CURRENT) != json_bytes(pointer_to(manifest, pointer["manifest_sha256"], pointer)):
+        raise RefusedError(f"{store.local(CURRENT)} is damaged: it is not what {manifest['version']} published")
+    checked: set[str] = set()
+    for version in reachable(store, manifest):
+        for file in (*version["files"], *version["state"]):
+            if file["path"] not in checked:
+                _check_file(store, file)
+                checked.add(file["path"])
+    for file in manifest["files"]:
+        _check_schema(store, Ref("data", file["path"], file["sha256"]), file["table"])
+    _check_all_references(store, manifest)
+    return {"files": len(checked), **_check_restorations(store, manifest)}
+
+
+def _check_file(store: Store, file: dict[str, Any]) -> None:
+    path = store.local(file["path"])
+    if not store.exists(file["path"]):
+        raise RefusedError(f"{path} is missing")
+    if store.size(file["path"]) != file["bytes"] or store.sha256(file["path"]) != file["sha256"]:
+        raise RefusedError(f"{path} is damaged: its bytes are not those that were published")
+    with open_table(store, file["path"]) as parquet:
+        if parquet.metadata.num_rows != file["rows"]:
+            raise RefusedError(f"{path} has {parquet.metadata.num_rows} rows, the manifest says {file['rows']}")
+
+
+def _check_all_references(store: Store, manifest: Manifest) -> None:
+    kept = [
+        document
+        for ref in files_of(manifest, "documents")
+        for document in read_table(store, ref, ["id"])["id"].to_pylist()
+    ]
+    seen = set(kept)
+    rejected: list[str] = []
+    claims: list[tuple[str, str, str | None]] = []
+    for ref in files_of(manifest, "rejected"):
+        table = read_table(store, ref, ["id", "reject_reason", "duplicate_of"])
+        rejected += table["id"].to_pylist()
+        claims += [
+            row for row in zip(*(c.to_pylist() for c in table.columns), strict=True) if row[1].startswith("duplicate.")
+        ]
+    if len(seen.union(rejected)) != len(kept) + len(rejected):
+        twice = next(document for document, count in Counter([*kept, *rejected]).items() if count > 1)
+        raise RefusedError(f"id {twice} is there twice")
+    for document, _, of in claims:
+        if of is None:
+            raise RefusedError(f"{document} is a duplicate of nothing")
+        if of not in seen:
+            raise RefusedError(f"{document} duplicates {of}, which is not a current document")
+
+
+def _check_restorations(store: Store, manifest: Manifest) -> dict[str, int]:
+    """Rebuild every original there was, and prove it by its hash."""
+    restored = unread = 0
+    for table in ("documents", "rejected"):
+        for file, own, others in restorable(manifest, table):
+            columns = ["id", "text", "char_count", "original_char_count", "original_sha256"]
+            rows = read_table(store, file, columns)
+            where = str(store.local(file))
+            failed = _unread(store, file) if table == "rejected" else set()
+            found = restore_all(store, rows, own, others, where)
+            lengths = zip(*(rows[name].to_pylist() for name in columns[:4]), strict=True)
+            for (document, text, chars, length), one in zip(lengths, found, strict=True):
+                if len(text) != chars or len(one.original) != length:
+                    raise RefusedError(f"{where}: document {document}: its counts are not those of its text")
+                unread += document in failed
+                restored += document not in failed
+    return {"documents": restored, "unread": unread}
+
+
+def restorable(manifest: Manifest, table: str) -> list[tuple[Ref, list[Ref], list[Ref]]]:
+    """The files of a table, each with the files of the spans of its own group, and those of the other groups."""
+    spans = [file for file in manifest["files"] if file["table"] == "removed_spans"]
+    found = []
+    for file in manifest["files"]:
+        if file["table"] == table and file["rows"]:
+            own = [_ref(one) for one in spans if one["groups"] == file["groups"]]
+            found.append((_ref(file), own, [_ref(one) for one in spans if one["groups"] != file["groups"]]))
+    return found
+
+
+def _ref(file: dict[str, Any]) -> Ref:
+    return Ref("data", file["path"], file["sha256"])
+
+
+def _unread(store: Store, ref: Ref) -> set[str]:
+    """Rejected records that never had an original."""
+    rows = read_table(store, ref, ["id", "reject_stage", "raw_head"])
+    hit = pc.or_(pc.equal(rows["reject_stage"], "read"), pc.is_valid(rows["raw_head"]))
+    return set(rows.filter(hit)["id"].to_pylist())

@@ -1,0 +1,342 @@
+"""Where a run may start, and how it ends when it is told to: signals, homes, proxies, scripts, modules in the way."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows import server
+from tests.conftest import article, write_jsonl
+
+pytestmark = pytest.mark.flow
+BIN = Path(sys.executable).parent
+TAMIS = [BIN / "tamis"] if (BIN / "tamis").exists() else [sys.executable, "-m", "flows.cli"]
+INTERRUPTED = "tamis: interrupted; what is finished is kept, run again to go on"
+
+Environment = dict[str, str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with `raw`, and a place for temporary files that shows what was left there."""
+    write_jsonl(tmp_path / "raw/a.jsonl", [{"text": article(n)} for n in range(3)])
+    (tmp_path / "tmp").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def alone(folder: Path) -> Environment:
+    """An environment without a Prefect server, of which `TMPDIR` marks every process."""
+    named = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return named | {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "COLUMNS": "120"}
+
+
+@pytest.fixture
+def with_server(alone: Environment, prefect_api: str) -> Environment:
+    return alone | {"PREFECT_API_URL": prefect_api}
+
+
+def ours(environment: Environment) -> list[psutil.Process]:
+    """The processes that were started in an environment, and go on."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("TMPDIR") == environment["TMPDIR"] and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:  # ended meanwhile, or another user's
+            continue
+    return found
+
+
+def call(
+    *command: object, env: Environment, cwd: Path, script: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        list(map(str, command)),
+        env=env,
+        cwd=cwd,
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def version(curated: Path) -> str:
+    return str(json.loads((curated / "current.json").read_text())["version"])
+
+
+# Signals
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[[Environment], "subprocess.Popen[str]"]]:
+    """Start `tamis run` with signals as a terminal has them, its output in pipes."""
+    jobs: list[subprocess.Popen[str]] = []
+
+    def _start(environment: Environment) -> "subprocess.Popen[str]":
+        jobs.append(
+            subprocess.Popen(
+                [*TAMIS, "run"],
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
+            )
+        )
+        return jobs[-1]
+
+    yield _start
+    for job in jobs:
+        job.kill()
+        job.wait()
+
+
+def wait_for(happened: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_end_while_the_server_starts_it_ends(folder, alone, start, number):
+    """Twice, as people and schedulers do. That the pipes are read to their end says that nobody holds them."""
+    job = start(alone)
+    wait_for(lambda: len(ours(alone)) > 1)
+    job.send_signal(number)
+    time.sleep(0.01)
+    job.send_signal(number)
+    said, errors = job.communicate(timeout=30)
+    assert (job.returncode, said, errors.splitlines()) == (128 + number, "", [INTERRUPTED])
+    assert ours(alone) == []
+    assert list((folder / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("whom", ["the run", "all its processes"])
+def test_sigterm_ends_a_run_at_work_and_the_next_goes_on(folder, with_server, start, whom):
+    """docker stop asks the one, systemd all of them."""
+    write_jsonl(folder / "raw/a.jsonl", [{"text": article(n)} for n in range(300)])
+    job = start(with_server)
+    wait_for((folder / "curated/.staging").exists)
+    for process in ours(with_server) if whom == "all its processes" else [psutil.Process(job.pid)]:
+        process.terminate()
+    _, errors = job.communicate(timeout=30)
+    assert job.returncode == 143, errors
+    assert errors.splitlines()[-1] == INTERRUPTED
+    assert "Traceback" not in errors
+    assert "Warning" not in errors
+    assert ours(with_server) == []
+    assert not (folder / "curated/current.json").exists()
+    again = call(*TAMIS, "run", "--json", env=with_server, cwd=folder)
+    assert json.loads(again.stdout)["documents"] == 300, again.stderr
+
+
+@pytest.mark.parametrize("when", [0.2, 0.5, 1.0, 1.5, 2.0])
+def test_sigterm_may_come_while_modules_are_imported(with_server, start, when):
+    """How far it has come by then doesn't matter: it may be over."""
+    job = start(with_server)
+    time.sleep(when)
+    job.terminate()
+    _, errors = job.communicate(timeout=30)
+    assert job.returncode in (143, 0), errors
+    assert "Traceback" not in errors
+    assert ours(with_server) == []
+
+
+def test_work_that_does_not_come_back_is_left(folder, alone):
+    """Here it waits for a server that will never answer, as Prefect does where its server was ended with us."""
+    script = """
+import sys, threading, time
+from flows import server
+server._UNWIND_SECONDS = 0.1
+server.handle_signals()
+try:
+    server.in_thread(lambda: print("at work", flush=True) or threading.Event().wait())
+except server.Terminated:
+    server.leave(143)
+"""
+    job = subprocess.Popen([sys.executable, "-c", script], env=alone, stdout=subprocess.PIPE, text=True)
+    assert job.stdout is not None
+    assert job.stdout.readline() == "at work\n"
+    job.terminate()
+    assert job.wait(timeout=30) == 143
+
+
+# Environments
+
+
+def test_what_a_machine_sets_for_others_keeps_no_run_from_its_own_server(folder, alone):
+    """Proxies, a password and a path for another server, a profile whose API isn't there, modules in the way."""
+    nowhere = "http://127.0.0.1:9"
+    (folder / "home/.prefect").mkdir(parents=True)
+    profile = (
+        f'active = "far"\n[profiles.far]\nPREFECT_API_URL = "{nowhere}/api"\nPREFECT_SERVER_API_AUTH_STRING = "a:b"\n'
+    )
+    (folder / "home/.prefect/profiles.toml").write_text(profile)
+    environment = alone | {
+        "PREFECT_API_URL": "",
+        "PREFECT_SERVER_API_AUTH_STRING": "admin:pass",
+        "PREFECT_API_AUTH_STRING": "other:word",
+        "PREFECT_SERVER_API_BASE_PATH": "/behind/a/gateway",
+        **dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"), nowhere),
+        "all_proxy": "socks5://127.0.0.1:9",
+        "no_proxy": "localhost",
+    }
+    for module in ("json", "logging", "pickle", "prefect", "socket", "struct", "typing", "uvicorn", "transforms"):
+        (folder / f"{module}.py").write_text(f"open({str(folder / 'imported')!r}, 'a').write('{module} ')")
+    done = call(BIN / "tamis", "run", env=environment, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "imported").exists(), (folder / "imported").read_text()
+    assert version(folder / "curated").startswith("1-")
+    assert "Traceback" not in done.stderr
+    assert ours(environment) == []
+
+
+@pytest.fixture
+def nobody(folder: Path) -> list[str]:
+    """A command's beginning that makes it another user's, of whom nobody has heard, but who may read all files."""
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        pytest.skip("only root can be somebody else")
+    for each in (folder, *folder.parents):
+        if each != Path("/") and each.stat().st_uid == os.getuid() and not each.stat().st_mode & 0o001:
+            each.chmod(each.stat().st_mode | 0o011)
+    (folder / "tmp").chmod(0o777)
+    user = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"]
+    return [*user, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+
+
+@pytest.mark.parametrize("home", [None, "/", "/root", "/nonexistent"])
+def test_help_needs_no_home(folder, alone, nobody, home):
+    environment = {name: value for name, value in alone.items() if name != "HOME"} | ({"HOME": home} if home else {})
+    done = call(*nobody, BIN / "tamis", "--help", env=environment, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+    assert list((folder / "tmp").iterdir()) == []
+
+
+def test_a_user_without_a_home_curates(folder, alone, nobody):
+    (folder / "out").mkdir(mode=0o777)
+    (folder / "out").chmod(0o777)
+    environment = {name: value for name, value in alone.items() if name != "HOME"}
+    done = call(*nobody, BIN / "tamis", "run", "raw", "out/curated", env=environment, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert version(folder / "out/curated").startswith("1-")
+    assert list((folder / "tmp").iterdir()) == []
+
+
+def test_a_dataset_that_can_not_be_written_to_is_a_wrong_call(folder, with_server, nobody):
+    (folder / "curated").mkdir(mode=0o755)
+    for curated in ("curated", "curated/below", "/curated"):
+        done = call(*nobody, BIN / "tamis", "run", "raw", curated, env=with_server, cwd=folder)
+        assert (done.returncode, done.stderr) == (2, f"tamis: CURATED {curated} can't be written to by this user\n")
+
+
+def test_a_dataset_below_a_file_is_a_wrong_call(folder, with_server):
+    done = call(*TAMIS, "run", "raw", "raw/a.jsonl/curated", env=with_server, cwd=folder)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_a_prefect_home_that_can_not_be_is_named(folder, alone):
+    environment = alone | {"PREFECT_HOME": str(folder / "raw/a.jsonl/home")}
+    done = call(*TAMIS, "run", env=environment, cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:] == []
+    assert "set PREFECT_HOME to one that can" in done.stderr
+
+
+def test_a_server_that_can_not_start_says_why_in_one_line(folder, alone):
+    database = "sqlite+aiosqlite:////nowhere/prefect.db"
+    done = call(*TAMIS, "run", env=alone | {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database}, cwd=folder)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == []
+    assert "unable to open database file" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["environment", "profile"])
+def test_an_api_out_of_reach_is_one_line(folder, alone, where):
+    url = "http://127.0.0.1:9/api"
+    if where == "environment":
+        alone["PREFECT_API_URL"] = url
+    else:
+        (folder / "home/.prefect").mkdir(parents=True)
+        text = f'active = "far"\n[profiles.far]\nPREFECT_API_URL = "{url}"\n'
+        (folder / "home/.prefect/profiles.toml").write_text(text)
+    done = call(*TAMIS, "run", env=alone, cwd=folder)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == []
+    assert url in done.stderr
+    assert "`PREFECT_API_URL= tamis run …`" in done.stderr
+
+
+def test_broken_profiles_are_one_line(folder, alone):
+    (folder / "home/.prefect").mkdir(parents=True)
+    (folder / "home/.prefect/profiles.toml").write_bytes(b'active = "\xff\n[profiles.x]\nPREFECT_API_URL = 1\n')
+    done = call(*TAMIS, "run", env=alone, cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:] == []
+    assert "profiles.toml" in done.stderr
+
+
+# Scripts
+
+SCRIPT = """
+from flows.curate import curate
+print(curate("raw", "curated", workers=2)["version"])
+"""
+
+
+def test_a_script_without_a_guard_curates(folder, with_server):
+    (folder / "script.py").write_text(SCRIPT)
+    done = call(sys.executable, "script.py", env=with_server, cwd=folder)
+    assert (done.returncode, done.stdout) == (0, f"{version(folder / 'curated')}\n"), done.stderr
+
+
+def test_a_script_on_standard_input_curates_and_leaves_no_server(folder, alone):
+    """The server that `curate` starts by itself is found again by a second call, and takes the last logs."""
+    script = SCRIPT + SCRIPT
+    done = call(sys.executable, "-", env=alone | {"http_proxy": "http://127.0.0.1:9"}, cwd=folder, script=script)
+    assert (done.returncode, done.stdout) == (0, f"{version(folder / 'curated')}\n" * 2), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "attempts failed" not in done.stderr
+    assert ours(alone) == []
+
+
+def test_a_flow_within_a_flow_within_a_loop_uses_the_same_server(folder, with_server):
+    script = """
+import asyncio
+from prefect import flow
+from flows.curate import curate
+
+@flow
+def nightly():
+    return curate("raw", "curated", workers=1)["version"]
+
+async def main():
+    print(nightly())
+
+asyncio.run(main())
+"""
+    done = call(sys.executable, "-c", script, env=with_server, cwd=folder)
+    assert (done.returncode, done.stdout) == (0, f"{version(folder / 'curated')}\n"), done.stderr
+
+
+def test_a_process_that_imports_its_parents_script_starts_nothing(monkeypatch):
+    import multiprocessing
+
+    server.check_main_guard()
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(SystemExit, match='if __name__ == "__main__":'):
+        server.check_main_guard()
