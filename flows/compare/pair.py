@@ -6,7 +6,6 @@ is a question to their words (transforms/dedup/succession.py).
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +19,10 @@ from flows.state import LINKS, ROWS, at_of, latest
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, open_table, read_table, write_work
+from transforms.dedup.succession import ALL_PAIRED, paired
 
 # Characters whose pairs are verified at once: 100 MB of shingles and working memory.
 PART_CHARS = 1 << 25
-# Texts under one key that are paired with each other, all with all; of more, each with its neighbours in time only.
-ALL_PAIRED = 8
 
 # `number` is the place in `contents.parquet`.
 PAIRED = pa.schema(
@@ -161,11 +159,7 @@ def _key_pairs(work: Work, contested: Ref, old: Ref, facts: Sequence[Ref]) -> li
     pairs: set[tuple[int, int]] = set()
     for key, states in by_key.items():
         ordered = [content for _, content in sorted(set(states))]
-        if len(ordered) <= ALL_PAIRED:
-            pairs.update(combinations(ordered, 2))
-        else:
-            pairs.update(pairwise(ordered))
-            pairs.update((content, ordered[-1]) for content in ordered[:-1])
+        pairs.update(paired(ordered))
         if len(standing[key]) <= ALL_PAIRED:
             pairs.update((content, ordered[-1]) for content in standing[key])
     return sorted((a, b) for a, b in pairs if a != b)

@@ -17,8 +17,8 @@ A text under a key that is known (a URL) is the next state of the page, and take
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, NamedTuple
+from itertools import combinations, pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ from transforms.dedup.clusters import Edges, cluster
 from transforms.dedup.exact import exact_duplicates
 
 I64 = npt.NDArray[np.int64]
+# Texts under one key of which all are held against all: an hourly page in a year's dump would be 38 million pairs.
+ALL_PAIRED = 8
+T = TypeVar("T")
 # Of two contents, the lesser first: the share of the shorter one's shingles that stands in the other.
 Overlaps = Mapping[tuple[int, int], float]
 
@@ -192,13 +195,20 @@ def _state(documents: Sequence[Document], copies: Sequence[int]) -> _State:
 
 
 def _are_states(documents: Sequence[Document], states: Sequence[_State], overlaps: Overlaps, config: Config) -> bool:
-    """Whether texts of one key that came at once are states of one page: all fetched at other times, each with text of
-    the one before it and of the latest."""
+    """Whether texts of one key that came at once are states of one page: all fetched at other times, and sharing text
+    pairwise; of more than ALL_PAIRED, each with the one before it and with the latest."""
     if len({state.time for state in states}) < len(states) or not all(state.is_dated for state in states):
         return False
     ordered = [state.at for state in states]
-    pairs = [*pairwise(ordered), *((at, ordered[-1]) for at in ordered[:-2])]
+    pairs = paired(ordered)
     return all(overlap(documents[a], documents[b], overlaps) >= config.succession.states for a, b in pairs)
+
+
+def paired(ordered: Sequence[T]) -> list[tuple[T, T]]:
+    """Which of several states of a page, in order of time, are held against each other."""
+    if len(ordered) <= ALL_PAIRED:
+        return list(combinations(ordered, 2))
+    return [*pairwise(ordered), *((state, ordered[-1]) for state in ordered[:-2])]
 
 
 def _can_succeed(later: Document, earlier: Document, overlaps: Overlaps, config: Config) -> bool:
