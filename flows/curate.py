@@ -34,12 +34,10 @@ def curate_dataset(
     """Read what is new under RAW and publish the next version of the dataset CURATED; the run's summary.
 
     With `rebuild` every earlier document is made anew from its original, which the dataset holds, under today's code,
-    config and templates, and files with records that could not be read are read again; ids, and who is earlier than
-    whom, stay. `checksum` reads every file for its hash, whatever its times say. `force` publishes also where nothing,
-    or less than half, would be left.
+    config and templates; ids, and who is earlier than whom, stay. `checksum` tells changed files by their bytes.
+    `force` publishes also where less than half would be left.
 
-    Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed; what is
-    finished stays and is not done again).
+    Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed).
     """
     settings = from_mapping(config or {})
     load_model(settings.boilerplate.model_path)  # damaged weights stop a run before its first step

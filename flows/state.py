@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from flows.step import Counts, Work
 from flows.store import Ref, Store
-from flows.tables import U64, concat, look_up, open_table, parts_of, read_range, read_table, write_sorted
+from flows.tables import U64, concat, open_table, parts_of, read_range, read_table, write_sorted
 from transforms.dedup.bands import KEYS
 from transforms.dedup.index import REBUILD, check_making, marked, merged_by, sort_keys
 from transforms.errors import RefusedError
@@ -91,11 +91,6 @@ def at_of(ids: Iterable[str]) -> U64:
     return np.array([int(one[:16], 16) for one in ids], np.uint64)
 
 
-def rows_at(store: Store, state: State, at: U64) -> pa.Table:
-    """ROWS of these places, as they are now."""
-    return latest(look_up(store, state["rows"], at))
-
-
 def latest(tables: Sequence[pa.Table]) -> pa.Table:
     """ROWS of several files, oldest first, of each id the last, sorted by `at`, then id."""
     table = concat(ROWS, tables)
@@ -104,11 +99,6 @@ def latest(tables: Sequence[pa.Table]) -> pa.Table:
         last = table.select(["id"]).append_column("number", number).group_by("id").aggregate([("number", "max")])
         table = table.take(last["number_max"])
     return table.sort_by([("at", "ascending"), ("id", "ascending")])
-
-
-def links_to(store: Store, state: State, hashes: U64) -> pa.Table:
-    """LINKS of these hashes (sorted, distinct)."""
-    return concat(LINKS, look_up(store, state["links"], hashes))
 
 
 # ------------------------------------------------------------------------------------------------------------ segments
