@@ -36,7 +36,6 @@ def curate_dataset(
     With `rebuild` every earlier document is made anew from its original, which the dataset holds, under today's code,
     config and templates; ids, and who is earlier than whom, stay. `checksum` tells changed files by their bytes.
     `force` publishes also where less than half would be left.
-
     Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed).
     """
     settings = from_mapping(config or {})
@@ -77,6 +76,5 @@ class _Curate(Flow[..., dict[str, Any]]):
         return super().serve(*args, **kwargs)
 
 
-# The runner's threads only wait for the pool.
-_threads: Any = ThreadPoolTaskRunner(max_workers=64)
+_threads: Any = ThreadPoolTaskRunner(max_workers=64)  # they only wait for the pool
 curate = _Curate(curate_dataset, name="curate", validate_parameters=False, task_runner=_threads)
