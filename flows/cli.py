@@ -144,7 +144,7 @@ def restore(document: Annotated[str, typer.Argument(metavar="ID")], curated: Cur
     from flows.versions.find import find
 
     _, row, restored = find(Store(curated), document)
-    if row.get("reject_stage") == "read":
+    if row.get("reject_stage") == "read" or row.get("raw_head") is not None:
         raise ConfigError(f"record {document} could not be read ({row['reject_reason']}): it has no original")
     sys.stdout.buffer.write(restored.original.encode())
     sys.stdout.buffer.flush()

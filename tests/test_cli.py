@@ -107,6 +107,15 @@ def test_restore_gives_the_file_back(tamis, dataset):
     assert tamis("restore", "0" * 32, cwd=dataset).returncode == 2
 
 
+def test_restore_of_a_record_that_could_not_be_read_says_so(tamis, tmp_path):
+    write_jsonl(tmp_path / "raw/a.jsonl", [{"text": article(1)}, {"text": None}])
+    assert tamis("run", "--engine", "inline").returncode == 0
+    (row,) = rows(tmp_path / "curated", "rejected")
+    done = tamis("restore", row["id"])
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert "could not be read (read.no_text): it has no original" in done.stderr.decode()
+
+
 def test_explain_shows_what_went_and_why(tamis, dataset):
     (row,) = rows(dataset / "curated")
     for what in (row["id"], "raw/swans.txt"):
