@@ -404,6 +404,7 @@ class Days:
                 shared[names[row["at"]]] += row["chars"]
         run.write()
         run.merge()
+        run.found = sum(one.counts["documents"] for one in run.cleaned)
         run.check()
         run.publish()
         return dict(shared)

@@ -146,12 +146,12 @@ def test_sigterm_ends_a_run_at_work_and_the_next_goes_on(folder, with_server, st
 
 @pytest.mark.parametrize("when", [0.2, 0.5, 1.0, 1.5, 2.0])
 def test_sigterm_may_come_while_modules_are_imported(with_server, start, when):
-    """How far it has come by then doesn't matter: it may be over."""
+    """How far it has come by then doesn't matter: it may be over, or not yet begun (Python is starting)."""
     job = start(with_server)
     time.sleep(when)
     job.terminate()
     _, errors = job.communicate(timeout=30)
-    assert job.returncode in (143, 0), errors
+    assert job.returncode in (143, 0, -signal.SIGTERM), errors
     assert "Traceback" not in errors
     assert ours(with_server) == []
 
