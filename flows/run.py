@@ -123,7 +123,10 @@ class Run:
             check_state(store, self.parent)
         self.known_state: State = state_of(self.parent)
         # A rebuild stands on nothing but what was read.
-        self.state: State = self.known_state if not self.rebuild else {kind: [] for kind in KINDS}
+        self.state: State = {
+            kind: files if not self.rebuild or kind in ("inputs", "seen") else []
+            for kind, files in self.known_state.items()
+        }
         self.number = int(self.pointer.get("next") or (self.parent["number"] + 1 if self.parent else 1))
         self.version = ""
         self.listing = Listing([], [])
@@ -352,8 +355,8 @@ class Run:
     def compare(self) -> None:
         """Compare new documents with all, and settle what each is (flows/compare)."""
         state, facts = self.state, self.facts
-        before = sum(rows_in(self.store, ref) for ref in state["contents"])
-        bases = _bases([rows_in(self.store, ref) for ref in state["contents"]])
+        sizes = [rows_in(self.store, ref) for ref in state["contents"]]
+        before, bases = sum(sizes), _bases(sizes)
         step = Step(match.match, {"facts": facts, **_of(state, "links", "rows")}, {"before": before})
         (matched,) = self._do("match", [step])
         size = sum(one.counts["keys"] for one in self.cleaned) + before * BANDS
@@ -607,7 +610,7 @@ class Run:
         kinds = []
         for kind, files in fresh.items():
             new = sum(rows_in(self.store, ref) for ref in files)
-            before = self.known_state[kind] if kind in ("inputs", "seen") else self.state[kind]
+            before = self.state[kind]
             taken[kind] = older(self.store, before, new) if new else []
             if kind == "keys":  # a file for each of contents, also without a key: what it is counted from is their rows
                 taken[kind] = list(before[len(before) - len(taken["contents"]) :])
@@ -622,8 +625,7 @@ class Run:
         done = dict(zip(kinds, self._do("merge", steps), strict=True))
         described = {entry["path"]: entry for entry in self.parent["state"]} if self.parent else {}
         for kind in KINDS:
-            before = self.known_state[kind] if kind in ("inputs", "seen") else self.state[kind]
-            self.segments += [(described[ref.key], None) for ref in before if ref not in taken[kind]]
+            self.segments += [(described[ref.key], None) for ref in self.state[kind] if ref not in taken[kind]]
             if kind in done:
                 path = f"state/{kind}-{self.version}.parquet"
                 entry = {"kind": kind, "path": path, "rows": done[kind].counts["rows"]}

@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from flows.step import Counts, Work
 from flows.store import Ref, Store
-from flows.tables import U64, concat, open_table, parts_of, read_range, read_table, write_sorted
+from flows.tables import U64, concat, distinct, look_up, open_table, parts_of, read_range, read_table, write_sorted
 from transforms.dedup.bands import KEYS
 from transforms.dedup.index import REBUILD, check_making, marked, merged_by, sort_keys
 from transforms.errors import RefusedError
@@ -94,11 +94,24 @@ def at_of(ids: Iterable[str]) -> U64:
 def latest(tables: Sequence[pa.Table]) -> pa.Table:
     """ROWS of several files, oldest first, of each id the last, sorted by `at`, then id."""
     table = concat(ROWS, tables)
-    if len(tables) > 1 and len(table):
-        number = pa.array(np.arange(len(table)))
-        last = table.select(["id"]).append_column("number", number).group_by("id").aggregate([("number", "max")])
-        table = table.take(last["number_max"])
+    if len(tables) > 1:
+        table = _last_of(table, "id")
     return table.sort_by([("at", "ascending"), ("id", "ascending")])
+
+
+def rows_at(store: Store, rows: Sequence[Ref], at: U64) -> pa.Table:
+    """ROWS that stand in these places, as they are now."""
+    return latest(look_up(store, rows, distinct(at)))
+
+
+def links_to(store: Store, links: Sequence[Ref], hashes: U64) -> pa.Table:
+    """LINKS of these hashes."""
+    return concat(LINKS, look_up(store, links, distinct(hashes)))
+
+
+def linked_rows(store: Store, links: Sequence[Ref], rows: Sequence[Ref], hashes: U64) -> pa.Table:
+    """ROWS that these hashes are linked to, as they are now."""
+    return rows_at(store, rows, links_to(store, links, hashes)["at"].to_numpy())
 
 
 # ------------------------------------------------------------------------------------------------------------ segments
@@ -143,7 +156,7 @@ def merge(work: Work, files: Sequence[Ref], *, kind: str, bases: Sequence[int] =
         if kind == "contents":
             tables: Iterable[pa.Table] = (read_table(work.store, ref) for ref in files)
         elif kind == "inputs":
-            tables = [_last_of(concat(INPUTS, [read_table(work.store, ref) for ref in files]), "path")]
+            tables = [_last_of(concat(INPUTS, [read_table(work.store, ref) for ref in files]), "path").sort_by("path")]
         else:
             rows = sum(rows_in(work.store, ref) for ref in files)
             tables = (_merged(work, files, kind, bases, *part) for part in parts_of(rows, MERGE_ROWS))
@@ -165,7 +178,7 @@ def _merged(work: Work, files: Sequence[Ref], kind: str, bases: Sequence[int], l
         )
         table = table.rename_columns({"groups_sum": "groups", "since_min": "since"}).select(schema.names)
         return table.sort_by([("at", "ascending"), ("line", "ascending")])
-    if kind in ("edges",):
+    if kind == "edges":
         table = table.group_by(["content", "other"], use_threads=False).aggregate(
             [(name, "first") for name in schema.names[2:]]
         )
@@ -176,7 +189,7 @@ def _merged(work: Work, files: Sequence[Ref], kind: str, bases: Sequence[int], l
 
 
 def _last_of(table: pa.Table, name: str) -> pa.Table:
-    """Of each value the last row, sorted by it."""
+    """Of each value the last row."""
     number = pa.array(np.arange(len(table)))
     last = table.select([name]).append_column("number", number).group_by(name).aggregate([("number", "max")])
-    return table.take(last["number_max"]).sort_by(name)
+    return table.take(last["number_max"])

@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.state import CONTENTS, LINKS, ROWS, at_of, latest
+from flows.state import CONTENTS, ROWS, at_of, linked_rows
 from flows.step import Counts, Work
 from flows.store import Ref, Store
-from flows.tables import U64, concat, distinct, is_among, look_up, read_table, write_sorted, write_work
+from flows.tables import U64, distinct, is_among, read_table, write_sorted, write_work
 from transforms.errors import RefusedError
 
 # Numbers of contents are 32 bits: four billion of them in an index.
@@ -41,8 +41,7 @@ def match(work: Work, facts: Sequence[Ref], links: Sequence[Ref], rows: Sequence
     key = documents["key"].to_numpy()
     keyed = documents["is_keyed"].to_numpy(zero_copy_only=False)
     wanted = distinct(key[keyed], content, repaired)
-    found = concat(LINKS, look_up(work.store, links, wanted))
-    old = present(latest(look_up(work.store, rows, distinct(found["at"].to_numpy()))))
+    old = present(linked_rows(work.store, links, rows, wanted))
     old_content, old_repaired = (at_of(old[name].to_pylist()) for name in ("content_hash", "repaired_hash"))
     old_key = old["key"].to_numpy()
     hit = is_among(old_content, distinct(content)) | is_among(old_repaired, distinct(repaired))

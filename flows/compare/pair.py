@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from flows.compare.join import PAIRS
 from flows.compare.match import present
 from flows.stages.clean import FACTS
-from flows.state import LINKS, ROWS, at_of, latest
+from flows.state import ROWS, at_of, linked_rows
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, open_table, read_table, write_work
@@ -135,13 +135,13 @@ def _contents(work: Work, files: Sequence[Ref], numbers: U64, before: int, fresh
 def _key_pairs(work: Work, contested: Ref, old: Ref, facts: Sequence[Ref]) -> list[tuple[int, int]]:
     """Pairs of contents of texts under one key of which one is new."""
     wanted = read_table(work.store, contested)["at"].to_numpy()
-    fresh = concat(FACTS, look_up(work.store, facts, wanted))
-    fresh = fresh.filter(pc.and_(fresh["is_keyed"], pc.is_null(fresh["leaves_for"])))
-    fresh = fresh.filter(pc.and_(fresh["is_fresh"], pc.is_null(fresh["reject_reason"])))
+    known = concat(FACTS, look_up(work.store, facts, wanted))
+    known = known.filter(known["is_keyed"])
+    fresh = known.filter(pc.and_(known["is_fresh"], pc.is_null(known["leaves_for"])))
+    fresh = fresh.filter(pc.is_null(fresh["reject_reason"]))
+    restored = known.filter(pc.invert(known["is_fresh"]))
     earlier = read_table(work.store, old)
     earlier = earlier.filter(pc.and_(earlier["is_keyed"], pc.is_null(earlier["reason"])))
-    restored = concat(FACTS, look_up(work.store, facts, wanted))
-    restored = restored.filter(pc.and_(restored["is_keyed"], pc.invert(restored["is_fresh"])))
     by_key: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for key, time, content in zip(
         fresh["key"].to_pylist(),
@@ -171,8 +171,7 @@ def _sources(
     """Where the text of each content stands: (source, row, id, characters). Contents of which no document is there
     any more have none."""
     sources: dict[int, tuple[int, int, str | None, int]] = {}
-    found = concat(LINKS, look_up(work.store, links, wanted))
-    old = present(latest(look_up(work.store, rows, distinct(found["at"].to_numpy()))))
+    old = present(linked_rows(work.store, links, rows, wanted))
     hit = is_among(at_of(old["content_hash"].to_pylist()), wanted)
     for row in sorted(
         concat(ROWS, [old.filter(pa.array(hit))]).to_pylist(), key=lambda row: (row["reason"] is not None, row["id"])

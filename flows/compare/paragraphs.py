@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from flows.compare.settle import CHANGES, VERDICTS
 from flows.stages.clean import PIECE_PARAGRAPHS
-from flows.state import PARAGRAPHS, at_of, latest
+from flows.state import PARAGRAPHS, at_of, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, read_range, read_table, write_sorted, write_work
@@ -57,7 +57,7 @@ def share_paragraphs(
 
 def _kept(work: Work, rows: Sequence[Ref], changes: Ref, at: U64) -> U64:
     """Of published rows, those that are kept in the version to come."""
-    found = latest(look_up(work.store, rows, at))
+    found = rows_at(work.store, rows, at)
     kept = found.filter(pc.is_null(found["reason"]))["at"].to_numpy()
     changed = read_table(work.store, changes, CHANGES.names)
     left = changed.filter(pc.is_valid(changed["reject_reason"]))

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from flows.compare.match import present
 from flows.compare.verify import OVERLAPS
 from flows.stages.clean import sorted_links
-from flows.state import EDGES, LINKS, at_of, latest
+from flows.state import EDGES, at_of, latest, linked_rows, links_to, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, read_table, write_work
@@ -37,18 +37,8 @@ VERDICTS = pa.schema(
 CHANGES = pa.schema([("group", pa.int32()), ("was_kept", pa.bool_()), *[f for f in VERDICTS if f.name != "piece"]])
 _FRESH = [
     *("id", "batch", "char_count", "content_hash", "repaired_hash", "key", "is_keyed", "text_hash", "time"),
-    *(
-        "fetched_at",
-        "is_fresh",
-        "leaves_for",
-        "refused_of",
-        "supersedes",
-        "at",
-        "place",
-        "whole",
-        "reject_stage",
-        "reject_reason",
-    ),
+    *("fetched_at", "is_fresh", "leaves_for", "refused_of", "supersedes", "at", "place", "whole"),
+    *("reject_stage", "reject_reason"),
 ]
 
 
@@ -60,8 +50,7 @@ class _Loaded:
 
     def rows_of(self, hashes: U64) -> pa.Table:
         """ROWS that are linked to these hashes, as they are now."""
-        found = concat(LINKS, look_up(self.work.store, self.links, hashes))
-        return latest(look_up(self.work.store, self.rows, distinct(found["at"].to_numpy())))
+        return linked_rows(self.work.store, self.links, self.rows, hashes)
 
     def near(self, at: pa.Table) -> pa.Table:
         """ROWS joined to these rows: of the same texts, their duplicates and what they duplicate, alike contents."""
@@ -71,7 +60,7 @@ class _Loaded:
         edges = concat(EDGES, look_up(self.work.store, self.edges, distinct(texts[0])))
         wanted += [*texts, edges["other"].to_numpy()]
         linked = present(self.rows_of(distinct(*wanted)))
-        own = present(latest(look_up(self.work.store, self.rows, distinct(at_of(names)))))
+        own = present(rows_at(self.work.store, self.rows, at_of(names)))
         return latest([linked, own])
 
 
@@ -266,9 +255,8 @@ def _mended(fresh: pa.Table, failed: _Loaded, read: Sequence[Ref]) -> dict[str, 
         by_place |= dict(sorted(pairs, reverse=True))
     if not by_place:
         return {}
-    wanted = distinct(np.array(list(by_place), np.uint64))
-    links = concat(LINKS, look_up(failed.work.store, failed.links, wanted))
-    rows = latest(look_up(failed.work.store, failed.rows, distinct(links["at"].to_numpy())))
+    links = links_to(failed.work.store, failed.links, np.array(list(by_place), np.uint64))
+    rows = rows_at(failed.work.store, failed.rows, links["at"].to_numpy())
     still = distinct(
         *[table["key"].to_numpy() for table in look_up(failed.work.store, read, distinct(rows["key"].to_numpy()))]
     )
@@ -279,6 +267,3 @@ def _mended(fresh: pa.Table, failed: _Loaded, read: Sequence[Ref]) -> dict[str, 
         for place, at in zip(links["hash"].to_pylist(), links["at"].to_pylist(), strict=True)
         if at in there
     }
-
-
-__all__ = ["CHANGES", "VERDICTS", "settle_documents"]

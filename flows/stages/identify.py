@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.state import LINKS, SEEN, State, latest
+from flows.state import SEEN, State, linked_rows, links_to
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, read_range, write_sorted, write_work
@@ -77,8 +77,7 @@ def _known(
     stood = distinct(*[table["hash"].to_numpy() for table in look_up(work.store, seen, distinct(read))])
     known = is_among(read, stood)
     wanted = distinct(key)
-    links = concat(LINKS, look_up(work.store, state["links"], wanted))
-    earlier = latest(look_up(work.store, state["rows"], distinct(links["at"].to_numpy())))
+    earlier = linked_rows(work.store, state["links"], state["rows"], wanted)
     of = earlier["key"].to_numpy()
     earlier = earlier.filter(pa.array(is_among(of, wanted)))
     of = earlier["key"].to_numpy()
@@ -127,7 +126,7 @@ def number(work: Work, names: Sequence[Ref], links: Sequence[Ref], *, low: int, 
     fresh = concat(NAMES, [read_range(work.store, ref, low, high) for ref in names])
     fresh = fresh.sort_by([(name, "ascending") for name in NAMES.names])
     name = fresh["name"].to_numpy()
-    old = np.sort(concat(LINKS, look_up(work.store, links, distinct(name)))["hash"].to_numpy())
+    old = np.sort(links_to(work.store, links, name)["hash"].to_numpy())
     known = np.searchsorted(old, name, "right") - np.searchsorted(old, name)
     ordinal = (known + np.arange(len(name)) - np.searchsorted(name, name)).astype(np.int32)
     found = fresh.select(NEW.names).append_column("ordinal", pa.array(ordinal)).filter(pa.array(ordinal != 0))

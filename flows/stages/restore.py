@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 
 from flows.readers import Record
 from flows.stages.read import PIECE_TEXT, write_piece
-from flows.state import at_of, latest
+from flows.state import at_of, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import look_up, open_table
+from flows.tables import open_table
 from flows.versions.ledger import Restored, restore_all
 from transforms import pipeline
 from transforms.config import Config
@@ -53,7 +53,7 @@ def _records(
 ) -> pa.Table:
     ids = table["id"].to_pylist()
     nothing = pa.nulls(len(table), pa.string())
-    known = latest(look_up(work.store, rows, _sorted(ids)))
+    known = rows_at(work.store, rows, at_of(ids))
     times = dict(zip(known["id"].to_pylist(), known["time"].to_pylist(), strict=True))
     reason = table["reject_reason"] if is_rejected else nothing
     detail = table["reject_detail"] if is_rejected else nothing
@@ -76,12 +76,6 @@ def _records(
     for name, values in added.items():
         documents = documents.append_column(name, values)
     return documents
-
-
-def _sorted(ids: Sequence[str]) -> Any:
-    at = at_of(ids)
-    at.sort()
-    return at
 
 
 def _named(hit: Any, detail: Any, prefix: str, unread: Any) -> Any:

@@ -17,13 +17,11 @@ import pyarrow.compute as pc
 from flows.compare.paragraphs import SHARED
 from flows.compare.settle import CHANGES, VERDICTS
 from flows.stages.clean import BY_LANGUAGE
-from flows.state import ROWS, at_of, latest
+from flows.state import ROWS, at_of, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref, Store
 from flows.tables import (
     concat,
-    distinct,
-    look_up,
     open_table,
     published_writer,
     read_groups,
@@ -241,7 +239,7 @@ def _state(facts: pa.Table, judged: Mapping[str, tuple[Any, ...]], group: int) -
 
 def _moved(work: Work, table: pa.Table, rows: Sequence[Ref], group: int) -> pa.Table:
     """ROWS of rows that came from files of earlier versions."""
-    before = latest(look_up(work.store, rows, distinct(at_of(table["id"].to_pylist()))))
+    before = rows_at(work.store, rows, at_of(table["id"].to_pylist()))
     names = ("reject_reason", "duplicate_of", "duplicate_similarity")
     now = {row[0]: row[1:] for row in zip(*(table[name].to_pylist() for name in ("id", *names)), strict=True)}
     found = [

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.compare.settle import CHANGES
-from flows.state import LINKS, at_of, latest
+from flows.state import at_of, linked_rows, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref, Store, json_bytes
-from flows.tables import concat, distinct, look_up, open_table, read_groups, read_table, write_work
+from flows.tables import concat, open_table, read_groups, read_table, write_work
 from flows.versions.ledger import restore_all
 from flows.versions.manifest import CURRENT, Manifest, current, files_of, pointer_to, reachable, require
 from transforms.errors import RefusedError
@@ -109,7 +109,7 @@ def check_references(
     mine = dict(zip(ids, table["reject_reason"].to_pylist(), strict=True))
     new = table if is_rebuild else table.filter(pc.equal(table["added_in"], version))
     fresh = set(new["id"].to_pylist())
-    there = latest(look_up(store, rows, distinct(at_of(fresh))))["id"].to_pylist()
+    there = rows_at(store, rows, at_of(fresh))["id"].to_pylist()
     if twice := next((document for document in there if document in fresh), None):
         raise RefusedError(f"id {twice} is there twice")
     claimed = [
@@ -118,7 +118,7 @@ def check_references(
         if row["id"] in fresh or row["id"] in now
     ]
     targets = {of for _, of in claimed if of is not None}
-    standing = latest(look_up(store, rows, distinct(at_of(sorted(targets)))))
+    standing = rows_at(store, rows, at_of(targets))
     kept = set(standing.filter(pc.is_null(standing["reason"]))["id"].to_pylist())
     for document, of in claimed:
         if of is None:
@@ -127,9 +127,8 @@ def check_references(
         if reason is not None:
             raise RefusedError(f"{document} duplicates {of}, which is not a current document")
     left = [document for document, reason in now.items() if reason is not None]
-    wanted = distinct(np.array([hash_of("duplicate", document) for document in left], np.uint64))
-    found = concat(LINKS, look_up(store, links, wanted))
-    behind = latest(look_up(store, rows, distinct(found["at"].to_numpy())))
+    wanted = np.array([hash_of("duplicate", document) for document in left], np.uint64)
+    behind = linked_rows(store, links, rows, wanted)
     gone = set(left)
     for document, of in zip(behind["id"].to_pylist(), behind["duplicate_of"].to_pylist(), strict=True):
         if of in gone and document not in now:
