@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from transforms.boilerplate.lines import key, line_hashes
+from transforms.boilerplate.lines import Kind, key, line_hashes
 from transforms.boilerplate.strip import removals
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate
@@ -42,7 +42,7 @@ def reason(row):
     site = NO_TEMPLATES
     if "groups" in row:
         hashes = line_hashes("\n".join(block[:1] if row.get("alone") else block))
-        site = Templates(10, {key(value, place): row["groups"] for value in hashes for place in (False, True)})
+        site = Templates(10, {key(value, kind): row["groups"] for value in hashes for kind in (Kind.LINE, Kind.TITLE)})
     gone = removals(text, line_hashes(text), site, True, Boilerplate())
     at = len(before)
     return gone[at].reason if at in gone else None

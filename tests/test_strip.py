@@ -156,12 +156,14 @@ def test_headings_of_sections_are_no_templates():
 FOOTER = "The Ferry Post is printed on Tuesdays"
 
 
-def test_a_template_goes_from_the_tail_without_a_url_and_from_the_body_only_with_one():
+def test_a_template_goes_from_the_tail_without_a_url_and_from_the_body_only_in_company():
     tail = page(BODY, FOOTER)
     inside = page(BODY, FOOTER, BODY2)
     assert strip(tail, [FOOTER], has_url=False) == page(BODY)
-    assert strip(inside, [FOOTER], has_url=False) == inside
-    assert strip(inside, [FOOTER], has_url=True) == page(BODY, BODY2)
+    assert strip(inside, [FOOTER], has_url=True) == inside  # what recurs between paragraphs may be the author's
+    row = ["Share this article", FOOTER, "Our shops"]
+    assert strip(page(BODY, *row, BODY2), row, has_url=False) == page(BODY, *row[1:], BODY2)
+    assert strip(page(BODY, *row, BODY2), row, has_url=True) == page(BODY, BODY2)
 
 
 def test_a_template_line_that_is_an_anchor_says_so():
@@ -293,7 +295,7 @@ def test_prose_and_teasers_are_what_their_definitions_say(line):
 @given(st.text() | st.text("aÉΣ 7٣\n\t\u00a0\u2003_²"))
 def test_a_lines_hash_is_that_of_its_fold(text):
     said = [fold(line) if re.search(r"[^\W\d_]", line.lower()) else "" for line in text.split("\n")]
-    assert line_hashes(text) == [xxhash.xxh3_64_intdigest(line.encode()) if line else 0 for line in said]
+    assert line_hashes(text) == [xxhash.xxh3_64_intdigest(line.encode()) & ~7 if line else 0 for line in said]
 
 
 BIOS = [

@@ -18,7 +18,7 @@ from flows.tables import read_table
 from flows.versions.checks import restorable
 from flows.versions.ledger import restore_all
 from flows.versions.manifest import reachable, require
-from transforms.boilerplate.lines import key, line_hashes
+from transforms.boilerplate.lines import Kind, key, line_hashes
 from transforms.config import from_mapping
 from transforms.encoding import repair_text
 from transforms.errors import ConfigError, RecordError
@@ -91,6 +91,8 @@ def _template_lines(store: Store, manifest: dict[str, Any], site: str | None) ->
     found: dict[str, list[SiteLine]] = defaultdict(list)
     for (name, line), count in sorted(groups.items()):
         total = groups[name, 0]
+        if line & 7 not in (Kind.LINE, Kind.TITLE):
+            continue  # its folded form is counted, too
         if line and count >= settings.template_min_groups and count >= settings.template_min_share * total:
             number = since.get((name, line), 0)
             found[name].append(SiteLine(None, False, count, total, names.get(number, str(number)), f"{line:016x}"))
@@ -108,9 +110,9 @@ def _words(store: Store, manifest: dict[str, Any], site: str, wanted: set[int]) 
         except RecordError:  # past a limit: its lines were never counted
             continue
         for line, value in zip(text.split("\n"), line_hashes(text), strict=True):
-            for is_title in (False, True):
-                if value and (found := key(value, is_title)) in wanted:
-                    words.setdefault(found, {"line": line.strip(), "is_title": is_title})
+            for kind in (Kind.LINE, Kind.TITLE):
+                if value and (found := key(value, kind)) in wanted:
+                    words.setdefault(found, {"line": line.strip(), "is_title": kind is Kind.TITLE})
         if len(words) == len(wanted):
             break
     return words

@@ -12,8 +12,16 @@ from flows.state import COUNTS, GROUPS
 from flows.step import Counts, Work
 from flows.store import Ref, Store
 from flows.tables import U64, concat, distinct, look_up, read_range, read_table, write_sorted, write_work
-from transforms.boilerplate.templates import Counted, Lists, Templates, count_lines
-from transforms.config import Boilerplate, Config
+from transforms.boilerplate.templates import (
+    Counted,
+    Lists,
+    Templates,
+    are_known,
+    are_templates,
+    asked_for,
+    count_lines,
+)
+from transforms.config import Config
 from transforms.identity import hash_of, in_part_of
 
 TEMPLATES = pa.schema(
@@ -37,7 +45,8 @@ def count_templates(
 ) -> Counts:
     """Count the lines of new records of a range of sites, of these pieces (-1: restored, all new).
 
-    `templates.parquet`: of their lines those that are templates now, by site; `counts.parquet` and `groups.parquet`:
+    `templates.parquet`: of their lines those that are templates now, by site, and of the titles and openings that they
+    ask for those that the site has; `counts.parquet` and `groups.parquet`:
     what this version adds to the state.
     """
     tables = [_lines(work.store, ref, piece, new, low, high) for piece, ref in zip(pieces, lines, strict=True)]
@@ -50,14 +59,14 @@ def count_templates(
     names = dict(zip(at.tolist(), documents["site"].to_pylist(), strict=True))
     owner = np.repeat(at, np.diff(line_keys.offsets))
     there = _distinct_pairs(
-        np.concatenate([owner, at]), np.concatenate([line_keys.values, np.zeros(len(at), np.uint64)])
+        np.concatenate([owner, at]), np.concatenate([asked_for(line_keys.values), np.zeros(len(at), np.uint64)])
     )
     total = _totals(work.store, counts, there, added)
     settings = config.boilerplate
     before, now = total["before"], total["now"]
     site_before, site_now = (_of_site(there, values) for values in (before, now))
-    is_template = _is_template(now, site_now, settings) & (there[1] > 0)
-    is_first = is_template & ~_is_template(before, site_before, settings)
+    is_template = are_templates(now, site_now, settings) & (there[1] > 0)
+    is_first = is_template & ~are_templates(before, site_before, settings)
     fresh = np.flatnonzero(now > before)
     rows = pa.table(
         [
@@ -73,7 +82,7 @@ def count_templates(
         write_sorted(path, COUNTS, [rows.sort_by([("at", "ascending"), ("line", "ascending")])])
     with work.put("groups.parquet") as path:
         write_sorted(path, GROUPS, [pa.table([pa.array(added.groups)], schema=GROUPS)])
-    shown = np.flatnonzero(is_template)
+    shown = np.flatnonzero(are_known(there[1], is_template) & (now > 0))
     found = pa.table(
         [
             pa.array(there[0][shown]),
@@ -132,10 +141,6 @@ def _of_site(there: tuple[U64, U64], values: np.ndarray) -> np.ndarray:
     return values[first][np.searchsorted(there[0][first], there[0])]
 
 
-def _is_template(groups: np.ndarray, total: np.ndarray, settings: Boilerplate) -> np.ndarray:
-    return (groups >= settings.template_min_groups) & (groups >= settings.template_min_share * total)
-
-
 def by_site(store: Store, templates: Sequence[Ref], sites: Sequence[str]) -> dict[str, Templates]:
     """The templates of these sites, from what `count_templates` wrote."""
     wanted = distinct(np.array([hash_of("site", site) for site in set(sites)], np.uint64))
@@ -161,17 +166,12 @@ def published_templates(
         table = table.filter(pc.is_in(table["site"], pa.array(sorted(wanted), pa.string())))
         for site, line, groups in zip(*(column.to_pylist() for column in table.columns), strict=True):
             lines[site, line] = lines.get((site, line), 0) + groups
-    settings = config.boilerplate
     for site in wanted:
         total = lines.get((site, 0), 0)
-        mine = {
-            line: groups
-            for (of, line), groups in lines.items()
-            if of == site
-            and line
-            and groups >= settings.template_min_groups
-            and groups >= settings.template_min_share * total
-        }
-        if mine:
-            found[site] = Templates(total, mine)
+        keys = [line for of, line in lines if of == site and line]
+        groups = np.array([lines[site, line] for line in keys], np.int64)
+        totals = np.full(len(keys), total)
+        is_known = are_known(np.array(keys, np.uint64), are_templates(groups, totals, config.boilerplate))
+        if is_known.any():
+            found[site] = Templates(total, {keys[at]: int(groups[at]) for at in np.flatnonzero(is_known)})
     return found

@@ -780,3 +780,49 @@ def match_paragraph(paragraph: str) -> Anchor | None:
         if found:
             return _anchor(rule, paragraph.strip() if rule.field else "")
     return None
+
+
+# "Home | About us | Contact", "Facebook · X": marks between the parts of a row of links.
+_ROW = re.compile(r"\s*[|｜·•]\s*")
+_ROW_PARTS = 12
+# What an extractor glued together: "ShareTweetPrint", "Read nextThe last boat".
+_GLUED = re.compile(r"(?<=[a-zß-öø-ÿā-ž0-9а-яёіїєґ])(?=[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ])")
+_GLUED_LIMIT = 600
+
+
+def match_row(line: str) -> Anchor | None:
+    """The anchor that a row of links is, of which at least two in three parts are anchors; the first of them names it.
+
+    >>> match_row("Privacy policy | Terms of use | Imprint").reason
+    'boilerplate.legal'
+    """
+    if len(line) > LINE_LIMIT or _ROW.search(line) is None:
+        return None
+    parts = [part for part in _ROW.split(line) if part]
+    if not 2 <= len(parts) <= _ROW_PARTS:
+        return None
+    found = [anchor for part in parts if (anchor := match_line(part)) and anchor.reason not in HEADERS]
+    if len(found) < 2 or len(found) * 3 < len(parts) * 2:
+        return None
+    return Anchor(found[0].reason, found[0].rule, "line", "both", None, "", min(0.9, max(a.confidence for a in found)))
+
+
+def match_glued(line: str) -> Anchor | None:
+    """The anchor that a line of glued words is: buttons, or a heading with the titles below it.
+
+    >>> match_glued("Read NextThe last boat of the dayThe first boat").value
+    'The last boat of the day; The first boat'
+    >>> match_glued("iPhone users share WordPress pages") is None
+    True
+    """
+    if len(line) > _GLUED_LIMIT or _GLUED.search(line) is None:
+        return None
+    parts = [part.strip() for part in _GLUED.split(line)]
+    first = match_line(parts[0])
+    if first is None or first.value or first.place == "head":
+        return None
+    if all(match_line(part) is not None for part in parts[1:]):
+        return Anchor(first.reason, first.rule, "line", first.place, None, "", max(first.confidence, 0.9))
+    if first.kind == "heading" and first.field == "related_titles":
+        return Anchor(first.reason, first.rule, "label", first.place, first.field, "; ".join(parts[1:]), 0.9)
+    return None

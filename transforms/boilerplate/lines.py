@@ -1,8 +1,9 @@
 """One pass over a document's lines, shared by the template index and the stripping.
 
 A line's **fold** is what makes it the same line on another page: lower case, runs of digits as `0`, white space
-squeezed. Its hash (xxh3, 64 bit, the same in every version) stands for it; 0 stands for a line that says nothing
-(blank, or without a letter), which is never evidence.
+squeezed. Its hash (xxh3, 61 bit, the same in every version) stands for it; 0 stands for a line that says nothing
+(blank, or without a letter), which is never evidence. The three lowest bits of a hash are 0: there a key says what it
+counts (`Kind`).
 
 >>> fold("  Seite 12  von 345 ")
 'seite 0 von 0'
@@ -11,7 +12,8 @@ True
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +34,7 @@ WIDE_LETTER = 1.5
 WIDEST = 1 + WIDE_LETTER
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _SENTENCE_END = tuple(".!?…。！？؟।؛")
+_STOPS = tuple(".。।")
 _CLOSING = "\"'”’»«“)]）」』】"
 # Cut off by a program: an ellipsis glued to a letter. Prose that trails off is longer or ends a dialogue.
 _CUT_OFF = re.compile(r"[^\W_](?:\.\.\.|…|\[\.\.\.\]|\[…\])$")
@@ -41,12 +44,28 @@ _BULLET = re.compile(r"\s*[•●▪◦‣·*–—-]\s")
 # A title stands in its own article once, and in the lists of related articles of many others: there it looks like
 # a template. So where titles stand (first lines, and those right above the body) lines are counted apart.
 TITLE_LINES = 3
-_TITLE = 0x5BD1E995_9E3779B9
+# Of a tail so many lines are asked about; narrower ones are titles of nothing.
+ASKED_LINES = 60
+TITLE_WIDTH = 20
 
 # The long lines by which articles are known again (templates.GROUP_LINES of them group), and those that tell the
 # lines of the page around them apart: a footer stands among others on every page.
 LONG_LINES = 6
 LONG_LINE_CHARS = 80
+
+
+class Kind(IntEnum):
+    """What a key counts; it is the three lowest bits of the key."""
+
+    LINE = 0  # the line, its numbers folded
+    TITLE = 1  # the line where a title may stand
+    EXACT = 2  # a line that has numbers, with its numbers as they are
+    OPENING = 3  # a title and the first paragraph below it
+
+
+_KINDS = 7
+# A key that is only asked about: whether another article of the site is called so, or begins so. It counts nothing.
+ASKED = 4
 
 
 def fold(line: str) -> str:
@@ -56,12 +75,26 @@ def fold(line: str) -> str:
 
 def line_hashes(text: str) -> list[int]:
     """A hash a line of `text.split("\\n")`: uint64, 0 for lines without a letter."""
-    digest = xxhash.xxh3_64_intdigest
-    folded = _DIGITS.sub("0", text.lower())
-    return [
-        digest(_squeezed(line).encode()) if line and (line[0].isalpha() or _LETTER.search(line)) else 0
-        for line in folded.split("\n")
-    ]
+    return [_hash(line) for line in _DIGITS.sub("0", text.lower()).split("\n")]
+
+
+def _hash(line: str) -> int:
+    if line and (line[0].isalpha() or _LETTER.search(line)):
+        return xxhash.xxh3_64_intdigest(_squeezed(line).encode()) & ~_KINDS
+    return 0
+
+
+def exact_hash(line: str) -> int:
+    """The hash of a line with its numbers as they are."""
+    return _hash(line.lower())
+
+
+def opening_hash(title: int, paragraph: int) -> int:
+    """What stands for a title with the first paragraph below it, from the hashes of both."""
+    return (title * _ODD ^ paragraph) & 0xFFFFFFFFFFFFFFFF & ~_KINDS
+
+
+_ODD = 0x9E3779B97F4A7C15
 
 
 def _squeezed(line: str) -> str:
@@ -79,9 +112,9 @@ def title_places(lines: Sequence[str], places: Iterable[int]) -> set[int]:
     return set(head[:TITLE_LINES])  # no body: nothing is above it
 
 
-def key(line_hash: int, is_title_place: bool) -> int:
-    """Under what a line is counted: where titles stand, under a key of its own."""
-    return line_hash ^ _TITLE if is_title_place and line_hash else line_hash
+def key(line_hash: int, kind: Kind) -> int:
+    """Under what a line is counted; 0 where it says nothing."""
+    return line_hash | kind if line_hash else 0
 
 
 def width(line: str) -> float:
@@ -104,6 +137,17 @@ def is_bulleted(line: str) -> bool:
     return _BULLET.match(line) is not None
 
 
+def ends_sentence(line: str, stops_only: bool = False) -> bool:
+    """Whether the line ends with the mark of a sentence; with `stops_only`, one of a statement. A teaser doesn't."""
+    return line.rstrip(_CLOSING).endswith(_STOPS if stops_only else _SENTENCE_END) and not _is_cut_off(line)
+
+
+def word_count(line: str) -> int:
+    """Words of a line, as far as decisions need them: in scripts without blanks two letters count as one."""
+    words = line.count(" ") + 1
+    return words if line.isascii() else words + len(_WIDE.findall(line)) // 2
+
+
 def is_prose(line: str) -> bool:
     """Whether the line is a full paragraph."""
     length = len(line)
@@ -122,26 +166,53 @@ class Index(NamedTuple):
     """What the template count needs of one document."""
 
     lines: list[int]  # a hash a line, as `line_hashes`
-    keys: list[int]  # what is counted: the distinct keys of its lines, sorted
+    keys: list[int]  # what is counted, and what is asked (ASKED): distinct, sorted
     document: int  # uint64; documents of the same folded text are the same here
     long_lines: list[int]  # hashes of its longest lines, at most LONG_LINES
 
 
 def index(text: str) -> Index:
     """The line index of one document."""
-    hashes = line_hashes(text)
+    lowered = text.lower()
+    folded = _DIGITS.sub("0", lowered)
+    hashes = [_hash(line) for line in folded.split("\n")]
     lines = [line.strip() for line in text.split("\n")]
-    titles = title_places(lines, (at for at, line in enumerate(lines) if line))
-    counted = hashes.copy()
-    for at in titles:
-        counted[at] = key(hashes[at], True)
-    keys = sorted(set(counted) - {0})
+    places = [at for at, line in enumerate(lines) if line]
+    prose = [place for place, at in enumerate(places) if is_prose(lines[at])]
+    titles = title_places(lines, places)
+    counted = {key(hashes[at], Kind.TITLE if at in titles else Kind.LINE) for at in places}
+    if folded != lowered:
+        for exact, line, value in zip(lowered.split("\n"), folded.split("\n"), hashes, strict=True):
+            if value and exact != line:
+                counted.add(_hash(exact) | Kind.EXACT)
+    for number, place in enumerate(prose):
+        found = openings(lines, hashes, places, place)
+        if number:
+            counted.update(value | Kind.OPENING | ASKED for value in found)
+        elif place <= TITLE_LINES:  # the last of them has the document's first line
+            counted.update(value | Kind.OPENING for value in list(found)[-1:])
+    for at in places[prose[-1] + 1 :][:ASKED_LINES] if prose else ():
+        if hashes[at] and width(lines[at]) >= TITLE_WIDTH:
+            counted.add(hashes[at] | Kind.TITLE | ASKED)
+    keys = sorted(counted - {0})
     document = xxhash.xxh3_64_intdigest(np.array(list(filter(None, hashes)), "<u8").tobytes())
     long = sorted(
         (-len(line), value) for line, value in zip(lines, hashes, strict=True) if len(line) >= LONG_LINE_CHARS and value
     )
     longest = list(dict.fromkeys(value for _, value in long))[:LONG_LINES]
     return Index(hashes, keys, document, longest or [document])
+
+
+def openings(lines: Sequence[str], hashes: Sequence[int], places: Sequence[int], place: int) -> Iterator[int]:
+    """What the paragraph at `places[place]` would be known by as the first of an article: the hash of it with each of
+    the lines right above it that may be the title."""
+    paragraph = hashes[places[place]]
+    for above in range(place - 1, max(-1, place - 1 - TITLE_LINES), -1):
+        at = places[above]
+        if is_prose(lines[at]):
+            return
+        if hashes[at] and paragraph:
+            yield opening_hash(hashes[at], paragraph)
 
 
 def index_lines(documents: pa.Table) -> pa.Table:

@@ -1,31 +1,23 @@
 """The decision which lines go. Precision first: inside the body nothing goes without template or anchor evidence.
 
-A document is a head, a body and a tail. The body runs from the first to the last line of prose (a full paragraph
-that is no bio, legal notice or template); what stands before and after it is where residue lives: 68 % after,
-19 % before, 13 % inside (daniel, extracted text).
-
-* **Templates** (a line in several articles of its site) go where they are furniture and no heading of a section
-  ("Ingredients", "Pros"): wide, in a row, at the very edge, or an anchor too. Below a wide one that half the site
-  has, all goes. Without a URL the folder is no proof of a site, so only at head or tail (repetition alone took 7 %
-  of good text).
-* **Anchors** ("Related articles", "<<: title", "Source: …") go at head or tail; a heading among them cuts the
-  tail from there on, because after it no prose comes. A weak heading ("Contact", "See also") needs witnesses.
-* **Bios, legal notices, promotion** as whole paragraphs go only where nothing but residue follows, and something does.
-* **Cut-off teasers** of one length go in groups of two or more.
-* **The title repeated** right under itself goes once; so does a passage that an extractor took twice.
+What is known of a line is its evidence (evidence.py). Blocks are found first, for what stands in one goes with it: a
+passage that an extractor took twice, an article appended under the article, what a heading ("Related articles") or a
+line of the whole site heads, teasers cut off at one length, lists of links. Of every other line RULES decides, by its
+zone, its evidence and whether nothing but residue stands between it and the edge of the text.
 
 Every rule is applied until nothing changes, so stripping twice is stripping once.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from transforms.boilerplate import model as line_model
-from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_line, match_paragraph
-from transforms.boilerplate.lines import PROSE_WIDTH, fold, is_bulleted, is_prose, is_teaser, key, title_places, width
+from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_paragraph
+from transforms.boilerplate.evidence import NUMBERED_WIDTH, PARAGRAPH_CHARS, Page, is_wide, line_anchor
+from transforms.boilerplate.lines import fold, is_bulleted, is_prose, is_teaser
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate, Config
 from transforms.schema import with_columns
@@ -33,17 +25,17 @@ from transforms.spans import Span, apply, compose, from_arrow, to_arrow
 
 TRANSFORM = "strip_boilerplate"
 
-# Anchors are looked for in lines up to here; longer ones are prose or paragraphs.
-ANCHOR_CHARS = 200
-# Shorter lines are no paragraph about the author, the law, or an offer.
-PARAGRAPH_CHARS = 60
 # A head has a title, a header and a byline; further down a short line is a sub-heading.
 HEAD_LINES = 12
 # A page without prose is taken apart where it has as many kinds of furniture (related, comments, legal …).
 FURNITURE_KINDS = 3
-# Inside the body only an anchor this sure goes, and only alone. Other reasons are subjects of an article too: the
-# heading "Disclaimer", the credit of a table, the address in a letter.
+# Inside the body an anchor goes alone only if it is this sure, and has so many words: "Delen", "App Store" and
+# "Sponsored content" are sections of articles. Other reasons are subjects of an article too: the heading "Disclaimer",
+# the credit of a table, the address in a letter.
 BODY_CONFIDENCE = 0.9
+# Between short paragraphs a label with a title ("Read more: …") need not be as sure.
+SHORT_CONFIDENCE = 0.85
+BODY_WORDS = 3
 BODY_REASONS = frozenset(f"boilerplate.{name}" for name in ("related", "share", "subscribe", "promotion", "comments"))
 # Below this an anchor counts only beside other evidence ("Tags a b c" without a colon, a date without a word).
 ALONE_CONFIDENCE = 0.5
@@ -57,19 +49,19 @@ WITNESS_EVERY = 4
 BLOCK_LINES = 30
 # … and not so many times longer than the article above it.
 BLOCK_SHARE = 2.0
+# Of the lines below a heading so few may be sentences or items, which are an article's, and the block still goes.
+OWN_SHARE = 0.2
 # Templates that are no headings of sections: so wide, or so many in a row, …
 SITE_LINE_WIDTH = 35
 SITE_LINE_RUN = 3
 # … and, inside the body or where there is none, in so many of the site's articles.
 SITE_SHARE = 0.2
-# A whole paragraph that nothing follows may be the article's own: it goes as a template of this share of the site.
-LAST_SHARE = 0.5
 # A bio that nothing follows must be sure of itself.
 BIO_CONFIDENCE = 0.8
 # The name with which it begins. What an article about the person repeats is the second word, the family's name.
 _NAME = re.compile(r"[\u3040-\u9fff\uac00-\ud7af]{2,3}|(?:[ΟΗ] )?[\w.'’-]+ (?P<family>[\w'’-]{2,})")
-# Below a line of this share of the site's articles, and no prose after it, all is the site's.
-BELOW_SHARE = 0.5
+# Most of the site's articles have the line: what recurs is the site's, and below it, where no prose comes, is all.
+MOST = 0.5
 # A passage that stands twice word for word (an extractor took it from two places of the page): paragraphs, width, and
 # what it covers of the text from its first place to its second. A quoted answer covers little.
 TWICE_PARAGRAPHS = 2
@@ -80,12 +72,9 @@ TEASER_SPREAD = 12
 # … and have their titles between them.
 TEASER_WIDTH = 20
 TEASER_GAP = 3
-# So many lines of one page that differ from other pages in their numbers, and such a share of it, are a record.
-RECORD_FIELDS = 6
-RECORD_SHARE = 0.2
-_NUMBER = re.compile(r"\d")
-# A row of a table, its head a label.
-_ROW = re.compile(r"[^|]{1,40}[:：]\s*\|")
+# A block of links has so many lines, or so many links on one.
+LINK_LINES = 2
+_MAIL = re.compile(r"\S@\S+\.\w|\+?\d[\d ()/–-]{6,}\d")
 
 
 class Removal(NamedTuple):
@@ -95,6 +84,98 @@ class Removal(NamedTuple):
     rule: str
     confidence: float
     support: int | None = None
+
+
+class Line(NamedTuple):
+    """A line where it stands, as a rule sees it."""
+
+    page: "_Decision"
+    zone: list[int]
+    place: int  # in the zone
+    is_edge: bool  # nothing of the article stands between it and the edge of the text
+
+    @property
+    def at(self) -> int:
+        return self.zone[self.place]
+
+    @property
+    def anchor(self) -> Anchor | None:
+        return self.page.anchor(self.at)
+
+    def beside(self, *steps: int) -> list[int]:
+        """The lines so far below (above, if less than 0) in the same zone."""
+        return [self.zone[self.place + step] for step in steps if 0 <= self.place + step < len(self.zone)]
+
+
+class Rule(NamedTuple):
+    """Lines that go: where they stand, what shows them, and why that is enough.
+
+    A line that is an anchor, too, goes under the anchor's reason.
+    """
+
+    name: str
+    zone: str  # head | body | tail | alone
+    when: Callable[[Line], bool]
+    by: str  # anchor | paragraph | header | template | links: the evidence that names the reason
+    confidence: float
+    why: str
+
+
+RULES = (
+    Rule(
+        "template.head", "head", lambda line: line.page.is_site_line(line) and line.page.may_leave_head(line),
+        "template", 0.95, "menus and section names stand above the title on every page",
+    ),
+    Rule(
+        "header", "head", lambda line: line.place > 0 and line.page.is_header(line),
+        "header", 0.0, "byline, date and section are data; a row of them has nothing else",
+    ),
+    Rule(
+        "anchor.head", "head", lambda line: line.page.is_head_anchor(line) and line.page.may_leave_head(line),
+        "anchor", 0.0, "source, byline, share buttons below a title; a weak one needs another beside it",
+    ),
+    Rule(
+        "cookie.banner", "head", lambda line: line.page.is_banner(line),
+        "paragraph", 0.0, "a consent banner stands above the title",
+    ),
+    Rule(
+        "links.head", "head", lambda line: line.page.is_link_list(line),
+        "links", 0.9, "a menu in Markdown is nothing but links",
+    ),
+    Rule(
+        "template.body", "body", lambda line: line.page.is_inserted(line),
+        "template", 0.9, "what the site inserts between paragraphs: rows of links, calls, never a sentence alone",
+    ),
+    Rule(
+        "anchor.body", "body", lambda line: line.page.is_body_anchor(line),
+        "anchor", 0.0, "calls and labels between paragraphs; one or two words may be the heading of a section",
+    ),
+    Rule(
+        "template.tail", "tail", lambda line: line.page.is_site_line(line) and not line.page.may_be_last(line.at),
+        "template", 0.95, "footers and calls below the article on every page",
+    ),
+    Rule(
+        "anchor.tail", "tail", lambda line: line.page.is_tail_line(line),
+        "anchor", 0.0, "share buttons, notices, labels with a value",
+    ),
+    Rule(
+        "template.enclosed", "tail", lambda line: line.page.is_enclosed(line),
+        "template", 0.8, "a narrow line that ends the text below two lines of furniture is furniture",
+    ),
+    Rule(
+        "paragraph.tail", "tail", lambda line: line.page.is_notice(line),
+        "paragraph", 0.0, "bios, legal notices and pitches of which nothing of the article follows",
+    ),
+    Rule(
+        "links.tail", "tail", lambda line: line.page.is_link_list(line),
+        "links", 0.9, "a footer in Markdown is nothing but links",
+    ),
+    Rule(
+        "template.alone", "alone", lambda line: line.page.is_alone(line),
+        "template", 0.9, "without a body all may be a poem or a list: only what the site repeats goes",
+    ),
+)  # fmt: skip
+_RULES_OF = {zone: [rule for rule in RULES if rule.zone == zone] for zone in ("head", "body", "tail", "alone")}
 
 
 def removals(
@@ -108,7 +189,7 @@ def removals(
 ) -> dict[int, Removal]:
     """Which of `text.split("\\n")` go and why. `lines` has a hash a line (`lines.line_hashes`); `gone` went before;
     `anchors` says what each line is, where that was asked already."""
-    page = _Page(text.split("\n"), lines, templates, has_url)
+    page = _Decision(text.split("\n"), lines, templates, has_url, config)
     page.anchors = dict(enumerate(anchors or ()))
     page.gone.update(gone or {})
     while page.round():
@@ -116,80 +197,357 @@ def removals(
     return page.gone
 
 
-class _Page:
-    """The lines of one document while it is decided which go."""
+class _Decision(Page):
+    """A page, and which of its lines go."""
 
-    def __init__(self, lines: list[str], hashes: Sequence[int], templates: Templates, has_url: bool) -> None:
-        self.lines = [line.strip() for line in lines]
-        self.hashes, self.templates, self.groups = hashes, templates.lines, max(1, templates.groups)
-        self.support: list[int | None] = [None] * len(lines)
-        self.has_url = has_url
+    def __init__(
+        self, lines: Sequence[str], hashes: Sequence[int], templates: Templates, has_url: bool, settings: Boilerplate
+    ) -> None:
+        super().__init__(lines, hashes, templates, has_url, settings)
         self.gone: dict[int, Removal] = {}
-        self.anchors: dict[int, Anchor | None] = {}
-        self.paragraphs: dict[int, Anchor | None] = {}
-        self.prose = [is_prose(line) for line in self.lines]
 
     def round(self) -> bool:
         """Apply every rule once to what is left; whether anything went."""
         before = len(self.gone)
-        left = [at for at, line in enumerate(self.lines) if line and at not in self.gone]
-        if self.templates:
-            titles = title_places(self.lines, left)
-            for at in left:
-                self.support[at] = self.templates.get(key(self.hashes[at], at in titles))
-            self.fields(left)
-        if self.twice(left):
+        self.read(self.gone)
+        if self.twice() or self.second_article():
             return True
-        body_start, body_end = self.body(left)
-        self.title_repeat(left, body_start, body_end)
-        self.head(left[:body_start])
-        self.tail(left, body_end)
-        self.inside(left[body_start:body_end])
+        head, body, tail = self.left[: self.start], self.left[self.start : self.end], self.left[self.end :]
+        if self.end == 0:
+            self.without_body()
+            return len(self.gone) > before
+        self.title_repeat(head)
+        self.decide("head", head, False)
+        tail = self.cut(tail, self.left[: self.end])
+        others = self.by_author(tail)
+        self.gone.update(dict.fromkeys(tail[others:], Removal("boilerplate.related", "related.author", 0.9)))
+        tail = tail[:others]
+        self.teasers(tail)
+        self.decide("tail", self.below(tail), True)
+        self.decide("body", [at for at in body if at not in self.gone], False)
         return len(self.gone) > before
 
-    def fields(self, left: list[int]) -> None:
-        """The fields of a record ("Area: 83 sq km", "Genesis 33", "Status: | Core") are no templates: they tell one
-        page from another, if only in numbers, which are folded."""
-        for at in left:
-            if self.support[at] is not None and _ROW.match(self.lines[at]):
-                self.support[at] = None
-        numbered = [at for at in left if self.support[at] is not None and self.is_numbered(at)]
-        if len(numbered) >= RECORD_FIELDS and len(numbered) >= RECORD_SHARE * len(left):
-            for at in left:
-                if self.anchor(at) is None and (self.is_numbered(at) or self.lines[at][-1] in ":："):
-                    self.support[at] = None
+    def decide(self, name: str, zone: list[int], is_upward: bool) -> None:
+        """Let every line of the zone go of which a rule says so, from the edge of the text on."""
+        is_edge = name in ("head", "tail")
+        places = range(len(zone))
+        for place in reversed(places) if is_upward else places:
+            at = zone[place]
+            if at in self.gone:
+                continue
+            if self.prose[at] and name == "body" and at not in self.support:
+                continue
+            line = Line(self, zone, place, is_edge)
+            rule = next((rule for rule in _RULES_OF[name] if rule.when(line)), None)
+            if rule is None:
+                is_edge = False
+            else:
+                self.remove(at, rule)
 
-    def is_numbered(self, at: int) -> bool:
-        """Whether the line has numbers, which are folded: elsewhere it may have others."""
-        return _NUMBER.search(self.lines[at]) is not None
+    def remove(self, at: int, rule: Rule) -> None:
+        """An anchor on the line names its reason better than where it stood."""
+        anchor = self.anchor(at)
+        if rule.by == "paragraph" or (anchor is None and rule.by == "template" and rule.zone == "tail"):
+            anchor = self.paragraph(at) or anchor
+        if rule.by == "header":
+            anchor = max(match_header(self.lines[at]), key=lambda part: part.confidence)
+        if anchor is None:
+            reason = "boilerplate.navigation" if rule.by == "links" else "boilerplate.template"
+            self.gone[at] = Removal(reason, rule.name, rule.confidence, self.support.get(at))
+        else:
+            self.gone[at] = Removal(
+                anchor.reason, anchor.rule, max(anchor.confidence, rule.confidence), self.support.get(at)
+            )
 
-    def anchor(self, at: int) -> Anchor | None:
-        if at not in self.anchors:
-            self.anchors[at] = line_anchor(self.lines[at])
-        return self.anchors[at]
+    # What lines are, by their evidence
 
-    def paragraph(self, at: int) -> Anchor | None:
-        if at not in self.paragraphs:
-            self.paragraphs[at] = match_paragraph(self.lines[at])
-        return self.paragraphs[at]
+    def is_residue(self, at: int) -> bool:
+        """Whether the line shows by itself that it is the site's."""
+        return at in self.support or self.is_tail_anchor(at) or self.paragraph(at) is not None
 
-    def body(self, left: list[int]) -> tuple[int, int]:
-        """Where in `left` the body begins and ends. Without any prose all is body: nothing can be told apart."""
-        end = len(left)
-        while end > 0 and not (
-            self.prose[left[end - 1]] and self.support[left[end - 1]] is None and self.paragraph(left[end - 1]) is None
-        ):
-            end -= 1
-        if end == 0:
-            return 0, 0
-        start = 0
-        while start < end and not (self.prose[left[start]] and self.support[left[start]] is None):
-            start += 1
-        return start, end
+    def is_tail_anchor(self, at: int) -> bool:
+        """Whether the line is furniture that stands below an article."""
+        anchor = self.anchor(at)
+        return anchor is not None and anchor.place != "head" and anchor.confidence >= ALONE_CONFIDENCE
 
-    def twice(self, left: list[int]) -> bool:
+    def is_own_anchor(self, at: int) -> bool:
+        """Whether the anchor may be the article's own words: a heading of Markdown, a field of a record."""
+        anchor = self.anchor(at)
+        if anchor is None:
+            return False
+        return (
+            self.lines[at].startswith("# ")
+            or self.lines[at].startswith("##")
+            or (at in self.records and anchor.reason in (*HEADERS, "boilerplate.contact"))
+        )
+
+    def is_weak(self, anchor: Anchor) -> bool:
+        """Whether an article may have the heading for a section of its own."""
+        return anchor.confidence < HEADING_CONFIDENCE or anchor.reason in WEAK_HEADINGS
+
+    def is_site_line(self, line: Line) -> bool:
+        """Whether a template line is furniture. A site's articles share headings of sections ("Ingredients", "London"),
+        too, and sentences (the last of every statute): those go only in the company of furniture."""
+        at, anchor = line.at, line.anchor
+        if at not in self.support:
+            return False
+        if anchor is not None and not self.is_own_anchor(at) and (anchor.kind != "label" or anchor.value):
+            if anchor.kind != "heading" or not self.is_weak(anchor):
+                return True
+        elif at in self.folded and not self.is_among_templates(line):
+            return False
+        if self.is_bare_sentence(at):
+            if at == self.left[0] and is_wide(self, at):
+                return self.share(at) >= MOST
+            return self.share(at) >= (MOST if is_wide(self, at) else SITE_SHARE) and self.has_company(line)
+        if line.is_edge and (line.zone[0] == self.left[0] or self.share(at) >= SITE_SHARE):
+            return True
+        if self.width(at) >= SITE_LINE_WIDTH and self.lines[at][-1] not in ":：":
+            return True
+        return self.run(line) >= SITE_LINE_RUN
+
+    def is_bare_sentence(self, at: int) -> bool:
+        """Whether the line is a sentence that no phrase shows to be the site's."""
+        return self.is_sentence(at) and self.anchor(at) is None and self.paragraph(at) is None
+
+    def is_heading(self, line: Line) -> bool:
+        """Whether an anchor may be the heading of a section: of a word or two, alone, once."""
+        at, anchor = line.at, line.anchor
+        if anchor is None or anchor.value or anchor.reason in HEADERS or self.words(at) >= BODY_WORDS:
+            return False
+        if self.lines.count(self.lines[at]) > 1:  # no article has two sections of one name
+            return False
+        return not any(self.is_residue(one) for one in line.beside(-1, 1))
+
+    def is_among_templates(self, line: Line) -> bool:
+        """Whether a line of other numbers than elsewhere is one of several narrow ones that the site repeats."""
+        beside = line.beside(-1, 1)
+        return (
+            self.width(line.at) < NUMBERED_WIDTH
+            and not self.is_sentence(line.at)
+            and len(beside) > 0
+            and all(at in self.support and at not in self.folded for at in beside)
+        )
+
+    def run(self, line: Line) -> int:
+        """How many templates stand in a row there, up to SITE_LINE_RUN; none where the numbers are others elsewhere."""
+        if line.at in self.folded or self.is_bare_sentence(line.at):
+            return 0
+        run = 1
+        for step in (-1, 1):
+            place = line.place + step
+            while run < SITE_LINE_RUN and 0 <= place < len(line.zone):
+                at = line.zone[place]
+                if at not in self.support or at in self.folded or self.is_bare_sentence(at):
+                    break
+                run, place = run + 1, place + step
+        return run
+
+    def has_company(self, line: Line) -> bool:
+        """Whether in the row of residue around the line one is furniture by itself: an anchor, or, at the edge of the
+        text, a template that is no sentence."""
+        for step in (-1, 1):
+            place = line.place + step
+            while 0 <= place < len(line.zone):
+                at = line.zone[place]
+                if self.is_tail_anchor(at) or self.paragraph(at) is not None:
+                    return True
+                if at not in self.support or at in self.folded:
+                    break
+                if line.is_edge and (not self.is_sentence(at) or (at == self.left[0] and is_wide(self, at))):
+                    return True
+                place += step
+        return False
+
+    # Rules of the head
+
+    def may_leave_head(self, line: Line) -> bool:
+        """The first line is the title, unless it is furniture beside furniture and another can be it."""
+        if line.place > 0:
+            return True
+        at, anchor = line.at, line.anchor
+        other = any(
+            self.anchor(one) is None and (one not in self.support or self.share(one) < MOST) for one in line.zone[1:]
+        )
+        if at in self.support and (is_wide(self, at) or match_header(self.lines[at])):
+            return self.share(at) >= MOST  # it is no title, whatever stands below it
+        if at in self.support and at not in self.folded:
+            return (other and (anchor is not None or self.share(at) >= MOST)) or (
+                self.share(at) >= MOST and anchor is not None
+            )
+        below = line.beside(1)
+        return (
+            other
+            and bool(below)
+            and (
+                below[0] in self.support
+                or ((next_ := self.anchor(below[0])) is not None and next_.reason not in HEADERS)
+            )
+        )
+
+    def is_header(self, line: Line) -> bool:
+        """Whether the line has several parts, each a header's."""
+        anchor = line.anchor
+        if line.at in self.records or (anchor is not None and anchor.reason not in HEADERS):
+            return False
+        return line.place < HEAD_LINES and bool(match_header(self.lines[line.at]))
+
+    def is_head_anchor(self, line: Line) -> bool:
+        """Whether the line is an anchor of a head: one of a header or byline if it is unsure of itself."""
+        anchor = line.anchor
+        if anchor is None or anchor.place == "tail" or line.place >= HEAD_LINES or self.is_own_anchor(line.at):
+            return False
+        if (line.place == 0 and anchor.kind != "line") or (line.place == len(line.zone) - 1 and self.is_heading(line)):
+            return False
+        return anchor.confidence >= ALONE_CONFIDENCE or any(
+            at in self.support
+            or (
+                (other := self.anchor(at)) is not None
+                and other.reason in HEADERS
+                and other.confidence >= ALONE_CONFIDENCE
+            )
+            for at in line.beside(-1, 1)
+        )
+
+    def is_banner(self, line: Line) -> bool:
+        """Whether the text begins with a notice about cookies."""
+        notice = self.paragraph(line.at) if line.is_edge else None
+        return notice is not None and notice.reason == "boilerplate.cookie"
+
+    def title_repeat(self, head: list[int]) -> None:
+        """The first line again, before the body begins."""
+        if not head:
+            return
+        title = fold(self.lines[head[0]])
+        for at in head[1:HEAD_LINES]:
+            if self.hashes[at] and fold(self.lines[at]) == title:
+                self.gone[at] = Removal("boilerplate.title_repeat", "title.repeat", 0.99)
+
+    # Rules of the body
+
+    def is_inserted(self, line: Line) -> bool:
+        """Whether a template line between paragraphs is the site's: of a real site, and no heading or sentence."""
+        at, anchor = line.at, line.anchor
+        if not self.has_url or self.share(at) < SITE_SHARE or self.is_own_anchor(at):
+            return False
+        if anchor is None and self.paragraph(at) is None:
+            return self.run(line) >= SITE_LINE_RUN and self.has_company(line)
+        return not self.is_heading(line) and self.is_site_line(line)
+
+    def is_body_anchor(self, line: Line) -> bool:
+        """Whether an anchor between paragraphs is surely none of the article's words."""
+        at, anchor = line.at, line.anchor
+        if anchor is None or (at in self.support and self.has_url) or self.is_own_anchor(at):
+            return False
+        if anchor.reason not in BODY_REASONS or anchor.kind == "heading" or anchor.place == "head":
+            return False
+        if is_bulleted(self.lines[at]) or self.prose[at]:
+            return False
+        if anchor.value and self.is_short:
+            return anchor.confidence >= SHORT_CONFIDENCE
+        if anchor.value:
+            return anchor.confidence >= BODY_CONFIDENCE
+        if anchor.confidence < BODY_CONFIDENCE:
+            return False
+        return not self.is_heading(line) or (anchor.reason == "boilerplate.promotion" and not self.has_headings(line))
+
+    def has_headings(self, line: Line) -> bool:
+        """Whether other lines of the body head sections: an article has several, or none."""
+        return any(not self.prose[at] and not self.is_sentence(at) for at in line.zone if at != line.at)
+
+    # Rules of the tail
+
+    def may_be_last(self, at: int) -> bool:
+        """Whether a template line that ends the text may yet be the end of the article."""
+        return at == self.left[-1] and is_wide(self, at) and self.share(at) < MOST
+
+    def is_tail_line(self, line: Line) -> bool:
+        """Whether the anchor needs no neighbour: an item of a list, an address and a bare label ("Sources:") do."""
+        at, anchor = line.at, line.anchor
+        if anchor is None or anchor.kind == "heading" or not self.is_tail_anchor(at) or self.is_own_anchor(at):
+            return False
+        return not (
+            is_bulleted(self.lines[at])
+            or anchor.reason == "boilerplate.contact"
+            or (anchor.reason in HEADERS and anchor.kind == "label" and not anchor.value)
+        ) or any(one in self.gone or self.is_residue(one) for one in line.beside(-1, 1))
+
+    def is_notice(self, line: Line) -> bool:
+        """Whether the paragraph is a bio, a legal notice or a pitch of which nothing of the article follows."""
+        notice = self.paragraph(line.at)
+        if notice is None:
+            return False
+        is_last = line.at == self.left[-1]
+        if line.is_edge and not is_last:
+            return True
+        below = [at for at in line.zone[line.place + 1 :] if at not in self.gone]
+        return not any(self.is_article(at) for at in below) and self.is_bio(line.at)
+
+    def is_enclosed(self, line: Line) -> bool:
+        """Whether the line is narrow, no sentence or item, and stands between furniture and the end of the text."""
+        at, above = line.at, line.beside(-1, -2)
+        if not line.is_edge or len(above) < 2 or line.anchor is not None or self.width(at) >= NUMBERED_WIDTH:
+            return False
+        if self.is_sentence(at) or self.is_item(at) or at in self.records or self.prose[at]:
+            return False
+        return all(
+            (anchor := self.anchor(one)) is not None
+            and self.is_tail_anchor(one)
+            and anchor.kind != "heading"
+            and anchor.confidence >= SHORT_CONFIDENCE
+            and anchor.reason not in (*HEADERS, *WEAK_HEADINGS)
+            for one in above
+        )
+
+    def is_article(self, at: int) -> bool:
+        """Whether the line reads as an article's: a paragraph, a statement, code."""
+        if self.is_residue(at) or self.is_teaser(at):
+            return False
+        return self.prose[at] or self.is_code(at) or self.is_statement(at)
+
+    def is_bio(self, at: int) -> bool:
+        """Whether the paragraph that ends the text tells of its author: a telling form, and of nobody of whom the
+        article speaks."""
+        note = self.paragraph(at)
+        if note is None or note.reason != "boilerplate.author_bio" or note.confidence < BIO_CONFIDENCE:
+            return False
+        found = _NAME.match(self.lines[at])
+        name = (found["family"] or found[0]) if found is not None else ""
+        if name.islower():  # "The author is …"
+            name = ""
+        for other in self.left:
+            if other != at and self.prose[other]:
+                anchor = self.paragraph(other)
+                if (name and name in self.lines[other]) or (anchor is not None and anchor.reason == note.reason):
+                    return False
+        return True
+
+    def is_link_list(self, line: Line) -> bool:
+        """Whether the line is one of several of nothing but links, and heads or ends the text."""
+        if not line.is_edge or not self.is_links(line.at):
+            return False
+        if self.lines[line.at].count("](") >= LINK_LINES:
+            return True
+        first = line.place
+        while first > 0 and self.is_links(line.zone[first - 1]):
+            first -= 1
+        last = line.place
+        while last + 1 < len(line.zone) and self.is_links(line.zone[last + 1]):
+            last += 1
+        above = self.lines[line.zone[first - 1]] if first > 0 else ""
+        gone_below = line.zone[last + 1] in self.gone if last + 1 < len(line.zone) else False
+        return (
+            (last - first + 1 >= LINK_LINES or gone_below)
+            and not above.startswith("#")
+            and not above.endswith((":", "："))
+        )
+
+    # Blocks
+
+    def twice(self) -> bool:
         """A passage of several paragraphs that stands a second time, word for word, goes. A refrain is shorter."""
-        paragraphs = [self.lines[at] for at in left if self.prose[at]]
+        left = self.left
+        paragraphs = [self.lines[at] for at in left if self.prose[at] and at not in self.quoted]
         if len(set(paragraphs)) == len(paragraphs):
             return False
         first: dict[str, int] = {}
@@ -207,7 +565,7 @@ class _Page:
             if (
                 run >= TWICE_COVER * (place - above)
                 and sum(self.prose[at] for at in again) >= TWICE_PARAGRAPHS
-                and sum(width(self.lines[at]) for at in again) >= TWICE_WIDTH
+                and sum(self.width(at) for at in again) >= TWICE_WIDTH
             ):
                 found += again
                 place += run
@@ -216,212 +574,60 @@ class _Page:
         self.gone.update(dict.fromkeys(found, Removal("boilerplate.template", "template.twice", 0.9)))
         return bool(found)
 
-    def remove(self, at: int, anchor: Anchor | None, otherwise: Removal) -> None:
-        """An anchor on the line names its reason better than where it stood."""
-        if anchor is None:
-            self.gone[at] = otherwise
-        else:
-            self.gone[at] = Removal(
-                anchor.reason, anchor.rule, max(anchor.confidence, otherwise.confidence), self.support[at]
-            )
-
-    def title_repeat(self, left: list[int], body_start: int, body_end: int) -> None:
-        """The first line again, before the body begins."""
-        if body_end == 0 or body_start < 2:
-            return
-        title = fold(self.lines[left[0]])
-        for at in left[1 : min(body_start, HEAD_LINES)]:
-            if self.hashes[at] and fold(self.lines[at]) == title:
-                self.gone[at] = Removal("boilerplate.title_repeat", "title.repeat", 0.99)
-
-    def head(self, head: list[int]) -> None:
-        """Anchors and templates before the body. The first line is the title and needs more than an anchor."""
-        found = [self.anchor(at) for at in head[:HEAD_LINES]]
-        edge = True  # nothing of the article's own stands above
-        for place, (at, anchor) in enumerate(zip(head, found, strict=False)):
-            if at in self.gone:
-                continue
-            edge = edge and self.support[at] is not None and (place > 0 or not self.is_numbered(at))
-            if (support := self.support[at]) is not None and (edge or self.is_site_line(head, place)):
-                self.remove(at, anchor, Removal("boilerplate.template", "template.head", 0.95, support))
-            elif place > 0 and (anchor is None or anchor.reason in HEADERS) and (parts := match_header(self.lines[at])):
-                sure = max(parts, key=lambda part: part.confidence)
-                self.gone[at] = Removal(sure.reason, sure.rule, sure.confidence)
-            elif anchor is not None and anchor.place != "tail" and (place > 0 or anchor.kind == "line"):
-                beside = [i for i in (place - 1, place + 1) if 0 <= i < len(found)]
-                if anchor.confidence >= ALONE_CONFIDENCE or any(
-                    self.support[head[i]] is not None
-                    or (
-                        (other := found[i]) is not None
-                        and other.reason in HEADERS
-                        and other.confidence >= ALONE_CONFIDENCE
-                    )
-                    for i in beside
-                ):
-                    self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
-
-    def is_site_line(self, lines: list[int], place: int) -> bool:
-        """Whether a template line is furniture wherever it stands. A site's articles share headings of sections,
-        too ("Ingredients", "London"): short lines, each with its own below it."""
-        at = lines[place]
-        anchor = self.anchor(at)
-        if anchor is not None and (anchor.kind != "label" or anchor.value):  # a bare label is a heading
-            return anchor.kind != "heading" or not self.is_weak(anchor)
-        if width(self.lines[at]) >= SITE_LINE_WIDTH and self.lines[at][-1] not in ":：":
-            return True
-        if self.is_numbered(at):
+    def second_article(self) -> bool:
+        """Another article of the site that stands below this one (infinite scroll) goes: it has a row of its own."""
+        place = self.appended()
+        if place is None:
+            place = self.begun()
+        if place is None:
             return False
-        run = 1
-        for step in (-1, 1):
-            beside = place + step
-            while (
-                run < SITE_LINE_RUN
-                and 0 <= beside < len(lines)
-                and self.support[lines[beside]] is not None
-                and not self.is_numbered(lines[beside])
-            ):
-                run, beside = run + 1, beside + step
-        return run >= SITE_LINE_RUN
-
-    def is_weak(self, anchor: Anchor) -> bool:
-        """Whether an article may have the heading for a section of its own."""
-        return anchor.confidence < HEADING_CONFIDENCE or anchor.reason in WEAK_HEADINGS
-
-    def tail(self, left: list[int], body_end: int) -> None:
-        tail = left[body_end:]
-        if body_end == 0:
-            self.without_body(left)
-            return
-        before = self.cut(tail, left[:body_end])
-        self.teasers(before)
-        before = self.below(before)
-        solid = True  # nothing but residue follows
-        for place in reversed(range(len(before))):
-            at = before[place]
-            anchor = self.anchor(at)
-            if at in self.gone:
-                continue
-            last = at == left[-1]
-            own = last and self.may_be_last(at)
-            edge = solid and self.share(at) >= SITE_SHARE
-            if (support := self.support[at]) is not None and not own and (edge or self.is_site_line(before, place)):
-                self.remove(
-                    at,
-                    anchor or self.paragraph(at),
-                    Removal("boilerplate.template", "template.tail", 0.95, support),
-                )
-            elif anchor is not None and anchor.kind != "heading" and self.is_tail_anchor(at):
-                if self.stands_alone(at) or self.in_list(before, place):
-                    self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
-            elif solid and (paragraph := self.paragraph(at)) is not None and (not last or self.is_bio(at, left)):
-                self.gone[at] = Removal(paragraph.reason, paragraph.rule, paragraph.confidence)
-            else:
-                solid = False
-
-    def is_bio(self, at: int, left: list[int]) -> bool:
-        """Whether the paragraph that ends the text tells of its author: a telling form, and of nobody of whom the
-        article speaks."""
-        note = self.paragraph(at)
-        if note is None or note.reason != "boilerplate.author_bio" or note.confidence < BIO_CONFIDENCE:
-            return False
-        found = _NAME.match(self.lines[at])
-        name = (found["family"] or found[0]) if found is not None else ""
-        if name.islower():  # "The author is …"
-            name = ""
-        for other in left:
-            if other != at and self.prose[other]:
-                anchor = self.paragraph(other)
-                if (name and name in self.lines[other]) or (anchor is not None and anchor.reason == note.reason):
-                    return False
+        removal = Removal("boilerplate.related", "related.appended", 0.95)
+        self.gone.update(dict.fromkeys(self.left[place:], removal))
         return True
 
-    def below(self, tail: list[int]) -> list[int]:
-        """Cut below a line that most articles of the site have; what stands before it."""
-        cut = next((place for place in range(len(tail) - 1) if self.begins_below(tail, place)), len(tail))
-        for at in tail[cut:]:
-            anchor = self.anchor(at) if self.is_tail_anchor(at) else self.paragraph(at)
-            rule = "template.tail" if self.support[at] is not None else "template.below"
-            self.remove(at, anchor, Removal("boilerplate.template", rule, 0.9, self.support[at]))
-        return tail[:cut]
+    def begun(self) -> int | None:
+        """Where the beginning of the next article stands, cut off: below a label without a title, up to the end."""
+        end = len(self.left)
+        while end > self.start and self.is_tail_anchor(self.left[end - 1]):  # "Read on"
+            end -= 1
+        if end == self.start or not self.is_teaser(self.left[end - 1]):
+            return None
+        for place in range(self.start + 1, end - 1):
+            anchor = self.anchor(self.left[place]) if not self.prose[self.left[place]] else None
+            if anchor is not None and anchor.field in ("previous_title", "next_title") and not anchor.value:
+                return place
+        return None
 
-    def begins_below(self, tail: list[int], place: int) -> bool:
-        """Whether what stands below this line is the site's: it is no item of a list that articles share."""
-        at = tail[place]
-        if self.share(at) < BELOW_SHARE:
-            return False
-        is_whole = self.anchor(at) is not None or width(self.lines[at]) >= SITE_LINE_WIDTH
-        return is_whole and self.is_site_line(tail, place)
-
-    def may_be_last(self, at: int) -> bool:
-        """Whether a template line that ends the text may yet be the end of the article."""
-        return width(self.lines[at]) >= PROSE_WIDTH and self.share(at) < LAST_SHARE
-
-    def stands_alone(self, at: int) -> bool:
-        """Whether the anchor needs no neighbour: an item of a list, an address and a bare label ("Sources:") do."""
-        anchor = self.anchor(at)
-        return not (
-            anchor is None
-            or is_bulleted(self.lines[at])
-            or anchor.reason == "boilerplate.contact"
-            or (anchor.reason in HEADERS and anchor.kind == "label" and not anchor.value)
-        )
-
-    def share(self, at: int) -> float:
-        """In what share of the site's groups the line stands."""
-        return (self.support[at] or 0) / self.groups
-
-    def in_list(self, lines: list[int], place: int) -> bool:
-        """Whether a neighbour is furniture too: "- Contact" alone may be an item of anything."""
-        beside = [lines[i] for i in (place - 1, place + 1) if 0 <= i < len(lines)]
-        return any(at in self.gone or self.is_witness(at) for at in beside)
-
-    def is_witness(self, at: int) -> bool:
-        """Whether the line shows by itself that it is residue."""
-        return self.support[at] is not None or self.is_tail_anchor(at) or self.paragraph(at) is not None
+    def by_author(self, tail: list[int]) -> int:
+        """Where in the tail a list of other articles by the author begins: a bio above it says the name."""
+        names = [found[0] for at in tail if self.is_bio(at) and (found := _NAME.match(self.lines[at]))]
+        for place, at in enumerate(tail):
+            if not self.is_sentence(at) and not self.prose[at] and any(name in self.lines[at] for name in names):
+                if self.is_bio(at) or any(self.is_article(one) for one in tail[place:]):
+                    continue
+                return place
+        return len(tail)
 
     def cut(self, tail: list[int], body: list[int] | None) -> list[int]:
         """Cut from the first heading of a block on; what stands before it."""
+        counts = _Counts(self, tail)
         cut = next(
             (
                 place
                 for place, at in enumerate(tail)
-                if self.begins_cut(at) and (body is None or self.is_block(tail[place:], body))
+                if self.begins_cut(at) and (body is None or self.is_block(tail, place, counts, body))
             ),
             len(tail),
         )
         for at in tail[cut:]:
             anchor = self.anchor(at) or self.paragraph(at)
-            support = self.support[at]
+            support = self.support.get(at)
             if anchor is not None and anchor.place != "head":  # the first has one; a block reaches to the next
                 block = Removal(anchor.reason, anchor.rule, anchor.confidence)
             elif support is not None:
                 block = Removal("boilerplate.template", "template.tail", 0.95)
             self.gone[at] = block._replace(support=support)
         return tail[:cut]
-
-    def is_block(self, block: list[int], body: list[int]) -> bool:
-        """Whether all that begins with this heading is residue."""
-        heading = self.anchor(block[0])
-        if heading is None:
-            return False
-        is_weak = self.is_weak(heading)
-        if self.support[block[0]] is not None and not is_weak:  # but sections of a site have their headings too
-            return True
-        rest = block[1:]
-        witnesses = sum(self.is_witness(at) for at in rest)
-        if witnesses * WITNESS_EVERY >= len(rest) > 0:
-            return True
-        if is_weak:
-            return False
-        return witnesses > 1 or (len(rest) <= BLOCK_LINES and self.chars(rest) <= BLOCK_SHARE * self.chars(body))
-
-    def chars(self, lines: list[int]) -> int:
-        return sum(len(self.lines[at]) for at in lines)
-
-    def is_tail_anchor(self, at: int) -> bool:
-        """Whether the line is furniture that stands below an article."""
-        anchor = self.anchor(at)
-        return anchor is not None and anchor.place != "head" and anchor.confidence >= ALONE_CONFIDENCE
 
     def begins_cut(self, at: int) -> bool:
         """Whether no prose comes after this line: the heading of a block, or a link to a neighbouring article."""
@@ -430,10 +636,67 @@ class _Page:
             return False
         return anchor.kind == "heading" or anchor.field in ("previous_title", "next_title")
 
+    def is_block(self, tail: list[int], place: int, counts: "_Counts", body: list[int]) -> bool:
+        """Whether all that begins with this heading is residue."""
+        heading = self.anchor(tail[place])
+        if heading is None:
+            return False
+        is_weak = self.is_weak(heading) or self.is_own_anchor(tail[place])
+        rest = len(tail) - place - 1
+        witnesses = counts.witnesses[place + 1]
+        if heading.reason == "boilerplate.contact":
+            witnesses += counts.addresses[place + 1]
+        # Readers and bios have sentences, lists of the most read have items. Below a word alone both are the article's.
+        statements, items = counts.statements[place + 1], counts.items[place + 1]
+        is_word = is_weak or self.words(tail[place]) == 1
+        if heading.reason == "boilerplate.author_bio":
+            own = items
+        elif heading.reason == "boilerplate.comments":
+            own = statements + items if is_word else 0
+        else:
+            own = statements + items if is_word else statements
+        if own > OWN_SHARE * rest:
+            return False
+        if tail[place] in self.support and not is_weak:  # but sections of a site have their headings too
+            return True
+        if witnesses * WITNESS_EVERY >= rest > 0:
+            return True
+        if is_weak:
+            return False
+        return witnesses > 1 or (rest <= BLOCK_LINES and counts.chars[place + 1] <= BLOCK_SHARE * self.chars(body))
+
+    def chars(self, lines: list[int]) -> int:
+        return sum(len(self.lines[at]) for at in lines)
+
+    def below(self, tail: list[int]) -> list[int]:
+        """Cut below a line that most articles of the site have; what stands before it."""
+        cut = next((place for place in range(len(tail) - 1) if self.begins_below(tail, place)), len(tail))
+        for at in tail[cut:]:
+            anchor = self.anchor(at) if self.is_tail_anchor(at) else self.paragraph(at)
+            support = self.support.get(at)
+            if anchor is not None:
+                self.gone[at] = Removal(anchor.reason, anchor.rule, max(anchor.confidence, 0.9), support)
+            else:
+                rule = "template.tail" if support is not None else "template.below"
+                self.gone[at] = Removal("boilerplate.template", rule, 0.9, support)
+        return tail[:cut]
+
+    def begins_below(self, tail: list[int], place: int) -> bool:
+        """Whether what stands below this line is the site's: it is no item of a list that articles share."""
+        at = tail[place]
+        if self.share(at) < MOST or at in self.folded or self.is_own_anchor(at):
+            return False
+        if any(self.is_article(one) for one in tail[place + 1 :]):
+            return False
+        if self.anchor(at) is None and (self.width(at) < SITE_LINE_WIDTH or self.is_sentence(at)):
+            return False
+        return self.is_site_line(Line(self, tail, place, False))
+
     def teasers(self, tail: list[int]) -> None:
         """Cut-off teasers, two or more of one length, each with the title above it, and only titles between them."""
         group: list[int] = []
-        for place in (*(place for place, at in enumerate(tail) if self.is_teaser(at)), len(tail) + TEASER_GAP):
+        is_teaser = [self.is_teaser(at) and self.width(at) >= TEASER_WIDTH for at in tail]
+        for place in (*(place for place in range(len(tail)) if is_teaser[place]), len(tail) + TEASER_GAP):
             if group and (
                 place - group[-1] > TEASER_GAP
                 or abs(len(self.lines[tail[place]]) - len(self.lines[tail[group[-1]]])) > TEASER_SPREAD
@@ -444,54 +707,45 @@ class _Page:
                 group = []
             group.append(place)
 
-    def is_teaser(self, at: int) -> bool:
-        line = self.lines[at]
-        return is_teaser(line) and width(line) >= TEASER_WIDTH and not is_bulleted(line)
+    # Texts without a body
 
-    def inside(self, body: list[int]) -> None:
-        """Single lines inside the body: templates of a real site, and anchors that stand alone."""
-        for place, at in enumerate(body):
-            support = self.support[at] if self.has_url else None
-            if at in self.gone:
-                continue
-            if support is None and self.prose[at]:
-                continue
-            anchor = self.anchor(at)
-            if support is not None:
-                if self.share(at) >= SITE_SHARE and self.is_site_line(body, place):
-                    self.remove(at, anchor, Removal("boilerplate.template", "template.body", 0.9, support))
-            elif (
-                anchor is not None
-                and anchor.kind != "heading"
-                and anchor.confidence >= BODY_CONFIDENCE
-                and anchor.reason in BODY_REASONS
-                and anchor.place != "head"
-                and not is_bulleted(self.lines[at])
-            ):
-                self.gone[at] = Removal(anchor.reason, anchor.rule, anchor.confidence)
-
-    def without_body(self, left: list[int]) -> None:
+    def without_body(self) -> None:
         """No prose at all. A page with several kinds of furniture is furniture: an overview, an empty article. Any
         other may be a poem or a list, and loses only lines of its site's template."""
-        kinds = {anchor.reason for at in left if self.is_tail_anchor(at) and (anchor := self.anchor(at))}
-        is_furniture = len(kinds) >= FURNITURE_KINDS
-        if is_furniture:
-            left = self.cut(left, None)
-        # Nothing here is a title, so lines are looked up as what they are elsewhere.
-        for at in left:
-            self.support[at] = self.templates.get(self.hashes[at])
-        self.fields(left)
-        for place, at in enumerate(left):
-            if self.share(at) < SITE_SHARE or not self.is_site_line(left, place):
-                continue  # a word of a poem, of a text cut into lines
-            if self.has_url or is_furniture or self.anchor(at) is not None:
-                removal = Removal("boilerplate.template", "template.alone", 0.9, self.support[at])
-                self.remove(at, self.anchor(at), removal)
+        kinds = {anchor.reason for at in self.left if self.is_tail_anchor(at) and (anchor := self.anchor(at))}
+        self.is_furniture = len(kinds) >= FURNITURE_KINDS
+        left = self.cut(self.left, None) if self.is_furniture else self.left
+        self.read_alone()
+        self.decide("alone", left, False)
+
+    def is_alone(self, line: Line) -> bool:
+        """Whether a line of a text without a body is the site's: not a word of a poem, of a text cut into lines."""
+        if self.share(line.at) < SITE_SHARE or not self.is_site_line(line):
+            return False
+        return self.has_url or self.is_furniture or line.anchor is not None
 
 
-def line_anchor(line: str) -> Anchor | None:
-    """What the line is, where it is short enough to ask."""
-    return match_line(line) if 0 < len(line) <= ANCHOR_CHARS else None
+class _Counts:
+    """Of a tail, from each of its lines on: how many are witnesses of a block, how many statements or items of an
+    article, characters."""
+
+    def __init__(self, page: _Decision, tail: list[int]) -> None:
+        self.witnesses, self.statements, self.items, self.addresses, self.chars = (
+            [0] * (len(tail) + 1) for _ in range(5)
+        )
+        if not any(page.begins_cut(at) for at in tail):
+            return
+        for place in reversed(range(len(tail))):
+            at = tail[place]
+            is_witness = page.is_residue(at) or page.is_known_title(at) or page.is_teaser(at)
+            is_statement = not is_witness and page.is_article(at)
+            is_item = not is_witness and not is_statement and page.is_item(at)
+            self.witnesses[place] = self.witnesses[place + 1] + is_witness
+            self.statements[place] = self.statements[place + 1] + is_statement
+            self.items[place] = self.items[place + 1] + is_item
+            is_address = not is_witness and _MAIL.search(page.lines[at]) is not None
+            self.addresses[place] = self.addresses[place + 1] + is_address
+            self.chars[place] = self.chars[place + 1] + len(page.lines[at])
 
 
 class Pages(NamedTuple):

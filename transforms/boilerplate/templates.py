@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transforms.boilerplate.lines import ASKED, Kind
+from transforms.config import Boilerplate
 from transforms.identity import in_part_of
 
 U64 = npt.NDArray[np.uint64]
@@ -36,13 +38,29 @@ class Lists(NamedTuple):
 
 
 class Templates(NamedTuple):
-    """The template lines of one site."""
+    """What a site repeats: its template lines, and the titles and openings of its articles."""
 
     groups: int
-    lines: Mapping[int, int]  # line hash -> in how many groups it stands
+    lines: Mapping[int, int]  # key (lines.Kind) -> in how many groups it stands
 
 
 NO_TEMPLATES = Templates(0, {})
+
+
+def are_templates(groups: I64, total: I64, settings: Boilerplate) -> npt.NDArray[np.bool_]:
+    """Which of the lines that stand in so many groups of their sites' totals are templates."""
+    return (groups >= settings.template_min_groups) & (groups >= settings.template_min_share * total)
+
+
+def are_known(keys: U64, templates: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which keys say something of other articles: templates, and any title and opening."""
+    kind = keys & np.uint64(7)
+    return (keys > 7) & (templates | (kind == Kind.TITLE) | (kind == Kind.OPENING))
+
+
+def asked_for(keys: U64) -> U64:
+    """The keys that are to be looked up: those counted, and those that were only asked about."""
+    return keys & ~np.uint64(ASKED)
 
 
 def merge_groups(shared: Iterable[list[int]]) -> dict[int, int]:
@@ -81,6 +99,7 @@ def count_lines(site: U64, document: U64, long_lines: Lists, line_keys: Lists, o
     """Count in how many groups of each site each line stands.
 
     `site` and `document` are uint64[documents]; the lists are values and offsets (uint64[n], int64[documents + 1]).
+    Keys that are only asked about (`lines.ASKED`) count nothing.
     `old` are the `in_part_of(site, long line)` that stood in earlier versions, sorted.
     """
     known = in_part_of(site, document)
@@ -98,7 +117,7 @@ def count_lines(site: U64, document: U64, long_lines: Lists, line_keys: Lists, o
     stale[group[known_again]] = True
     fresh = ~stale[group]
     owner_of_key = np.repeat(member, np.diff(line_keys.offsets))
-    taken = fresh[owner_of_key] & (line_keys.values > 0)
+    taken = fresh[owner_of_key] & (line_keys.values > 0) & (line_keys.values & np.uint64(ASKED) == 0)
     sites = site[first]
     columns = (
         np.concatenate([sites[owner_of_key[taken]], sites[fresh]]),
