@@ -11,7 +11,8 @@ are of one script. What `langcodes.maximize` gives is the likely script of a lan
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -43,12 +44,42 @@ FF66 FF9F Kana  FFA0 FFDC Hang  10330 1034F Goth  10400 1044F Dsrt  10A00 10A5F 
 _NUMBERS = re.findall(r"(\w+) (\w+) (\w{4})", _BLOCKS)
 # Index in counts: 0 space, 1 what is neither space nor letter, 2 letters of no script named here, then the scripts.
 SCRIPTS = ("Zsss", "Zsym", "Zyyy", *dict.fromkeys(script for _, _, script in _NUMBERS))
+_RANGES = sorted((int(first, 16), int(last, 16), script) for first, last, script in _NUMBERS)
+_STARTS = [first for first, _, _ in _RANGES]
 _HANI, _HIRA, _KANA, _BOPO, _HANG = (SCRIPTS.index(name) for name in ("Hani", "Hira", "Kana", "Bopo", "Hang"))
 
 # A letter of these says as much as a syllable: three letters of an alphabet, by the length of translated sentences.
 _DENSE = np.array([3 if script in ("Hani", "Hira", "Kana", "Hang", "Yiii") else 1 for script in SCRIPTS], np.int64)
 _DENSE[:2] = 0
 _IS_LETTER = np.minimum(_DENSE, 1)
+
+# What ends a sentence: a full stop of any script (Arabic, Devanagari, Armenian, Myanmar, Ethiopic, Khmer, …) or a mark
+# that is more than one. Thai and Lao have none.
+FULL_STOPS = ".。．｡۔।॥։။።។៕"
+SENTENCE_ENDS = FULL_STOPS + "!?…！？؟؛՞՜፧"
+
+
+def _class_of(scripts: Iterable[str]) -> str:
+    wanted = frozenset(scripts)
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last, script in _RANGES if script in wanted)
+
+
+# For character classes: every script but Latin, and those that put no space between words.
+BEYOND_LATIN = _class_of(script for script in SCRIPTS if script != "Latn")
+UNSPACED = _class_of(("Hani", "Hira", "Kana", "Bopo", "Yiii", "Thai", "Laoo", "Mymr", "Khmr", "Tibt"))
+_BEYOND_LATIN = re.compile(f"[{BEYOND_LATIN}]")
+
+
+def first_script(text: str) -> str:
+    """The first script beyond Latin that occurs; a text of Latin letters and symbols alone is `Latn`.
+
+    >>> first_script("Foto: Ana"), first_script("© Νέα 2020"), first_script("हमसे जुड़ें")
+    ('Latn', 'Grek', 'Deva')
+    """
+    if text.isascii():
+        return "Latn"
+    found = _BEYOND_LATIN.search(text)
+    return _RANGES[bisect_right(_STARTS, ord(found[0])) - 1][2] if found else "Latn"
 
 
 class Letters(NamedTuple):

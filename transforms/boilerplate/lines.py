@@ -21,6 +21,7 @@ import pyarrow as pa
 import xxhash
 
 from transforms.schema import with_columns
+from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED
 
 _DIGITS = re.compile(r"\d\d*")  # re finds the first of a class three times faster than the first of a repetition
 _LETTER = re.compile(r"[^\W\d_]")
@@ -33,8 +34,12 @@ LONG_PROSE_WIDTH = 250
 WIDE_LETTER = 1.5
 WIDEST = 1 + WIDE_LETTER
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
-_SENTENCE_END = tuple(".!?…。！？؟।؛")
-_STOPS = tuple(".。।")
+# Thai and Lao mark no sentence's end: there the length alone tells, about a sentence and a half.
+UNMARKED_PROSE_WIDTH = 150
+_UNMARKED = re.compile("[\u0e00-\u0eff][\"'”’»)]*$")
+_SENTENCE_END = tuple(SENTENCE_ENDS)
+_STOPS = tuple(FULL_STOPS)
+_NO_SPACES = re.compile(f"[{UNSPACED}]")
 _CLOSING = "\"'”’»«“)]）」』】"
 # Cut off by a program: an ellipsis glued to a letter. Prose that trails off is longer or ends a dialogue.
 _CUT_OFF = re.compile(r"[^\W_](?:\.\.\.|…|\[\.\.\.\]|\[…\])$")
@@ -143,9 +148,9 @@ def ends_sentence(line: str, stops_only: bool = False) -> bool:
 
 
 def word_count(line: str) -> int:
-    """Words of a line, as far as decisions need them: in scripts without blanks two letters count as one."""
+    """Words of a line, as far as decisions need them: in scripts without blanks three letters count as one."""
     words = line.count(" ") + 1
-    return words if line.isascii() else words + len(_WIDE.findall(line)) // 2
+    return words if line.isascii() else words + len(_NO_SPACES.findall(line)) // 3
 
 
 def is_prose(line: str) -> bool:
@@ -158,7 +163,7 @@ def is_prose(line: str) -> bool:
         if ends and length < PROSE_WIDTH and width(line) < PROSE_WIDTH:
             return False
         if not ends and (length < LONG_PROSE_WIDTH / WIDEST or width(line) < LONG_PROSE_WIDTH):
-            return False
+            return length >= UNMARKED_PROSE_WIDTH and _UNMARKED.search(line) is not None and not is_bulleted(line)
     return _BULLET.match(line) is None
 
 
