@@ -1,19 +1,31 @@
 """Anchor phrases: every rule strips its own examples and keeps its look-alikes, and clean prose matches nothing."""
 
 import re
+from dataclasses import replace
+from unicodedata import normalize
 
 import pytest
 
 from transforms.boilerplate import anchors
-from transforms.boilerplate.anchors import Anchor, Rule, fold, match_line, match_paragraph, rules
+from transforms.boilerplate.anchors import Anchor, Keep, Rule, fold, match_line, match_paragraph, rules
+from transforms.boilerplate.lines import is_prose, line_hashes
+from transforms.boilerplate.strip import removals
+from transforms.boilerplate.templates import NO_TEMPLATES
+from transforms.config import Boilerplate
+from transforms.scripts import FULL_STOPS, first_script
 
 LANGUAGES = ("de", "en", "fr", "es", "it", "pt", "nl", "pl", "cs", "ru", "uk", "el", "tr", "ar", "zh", "ja", "ko")
+_, VOCABULARY = anchors.load()
 FIELDS = {
     "title", "authors", "author_bio", "source_name", "tags", "published_raw", "previous_title", "next_title",
     "related_titles", None,
 }  # fmt: skip
 STRIP = [pytest.param(rule, line, id=f"{rule.id}: {line[:40]}") for rule in rules() for line in rule.strip]
-KEEP = [pytest.param(line, id=f"{rule.id}: {line[:40]}") for rule in rules() for line in rule.keep]
+KEEP = [
+    pytest.param(example, id=f"{rule.id}: {example.text[:40]} {example.place or ''}".strip())
+    for rule in rules()
+    for example in rule.keep
+]
 
 
 def match(rule: Rule, text: str) -> Anchor | None:
@@ -32,10 +44,52 @@ def test_a_rule_strips_its_examples(rule: Rule, line: str) -> None:
     assert (anchor.reason, anchor.kind) == (rule.reason, expected)
 
 
-@pytest.mark.parametrize("line", KEEP)
-def test_a_rule_keeps_its_look_alikes(line: str) -> None:
-    assert match_line(line) is None
-    assert match_paragraph(line) is None
+@pytest.mark.parametrize("example", [example for example in KEEP if example.values[0].place is None])
+def test_a_rule_keeps_its_look_alikes(example: Keep) -> None:
+    assert match_line(example.text) is None
+    assert match_paragraph(example.text) is None
+
+
+PROSE = [
+    "The road to the salt works follows the old canal, and in dry summers the towpath is still the shorter way.",
+    "Carters used it until the railway came; after that only the lock keepers' children walked there to school.",
+    "A survey of 1911 counts nineteen houses along it, of which the last two were pulled down after the flood.",
+    "What remains is the avenue of limes, the milestone at the bend and the name of the inn on a bus stop.",
+]
+ARTICLES = {
+    "title": "{line}\n{0}\n{1}\n{2}\n{3}",
+    "section heading": "The Salt Road\n{0}\n{1}\n{line}\n{2}\n{3}",
+    "line": "The Salt Road\n{0}\n{1}\n{2}\n{line}\n{3}",
+}
+
+
+@pytest.mark.parametrize("example", [example for example in KEEP if example.values[0].place])
+def test_a_rule_keeps_its_words_where_they_are_the_articles(example: Keep) -> None:
+    text = ARTICLES[str(example.place)].format(*PROSE, line=example.text)
+    gone = removals(text, line_hashes(text), NO_TEMPLATES, True, Boilerplate())
+    assert [text.split("\n")[at] for at in gone] == []
+
+
+def test_a_phrase_stands_once_and_its_sharers_say_so() -> None:
+    """Who shares a phrase finds it in another language's rule of the same reason."""
+    for rule in rules():
+        for phrase in rule.shared:
+            owners = [
+                other for other in rules()
+                if (other.reason, other.kind == "paragraph") == (rule.reason, rule.kind == "paragraph")
+                and fold(phrase) in map(fold, other.phrases)
+            ]  # fmt: skip
+            assert [owner for owner in owners if owner.language != rule.language], (rule.id, phrase)
+
+
+@pytest.mark.parametrize("kind", ["heading", "line", "label", "paragraph"])
+def test_an_undeclared_double_is_an_error(kind: str) -> None:
+    once = Rule("related.aa.one", "boilerplate.related", "aa", kind, "both", 0.9, phrases=("Réad ON and on",))
+    again = Rule("related.bb.two", "boilerplate.related", "bb", kind, "both", 0.9, phrases=("read on and on",))
+    with pytest.raises(ValueError, match=r"related\.bb\.two.*related\.aa\.one"):
+        anchors.lay_out([*rules(), once, again], VOCABULARY)
+    declared = replace(again, phrases=(), shared=again.phrases)
+    assert anchors.lay_out([*rules(), once, declared], VOCABULARY).rules[-1] == declared
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.id)
@@ -71,6 +125,69 @@ def test_no_phrase_has_two_reasons() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_covers_every_subject(language: str, subject: str) -> None:
     assert any(rule.language == language and rule.reason == f"boilerplate.{subject}" for rule in rules())
+
+
+# --- scripts -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("हिन्दी में पढ़ें", "हिन्दी में पढ़ें"),  # vowel signs and viramas are letters
+        ("বাংলা সংবাদ", "বাংলা সংবাদ"),
+        ("தமிழ் செய்திகள்", "தமிழ் செய்திகள்"),
+        ("ข่าวที่เกี่ยวข้อง", "ข่าวที่เกี่ยวข้อง"),
+        ("ຂ່າວທີ່ກ່ຽວຂ້ອງ", "ຂ່າວທີ່ກ່ຽວຂ້ອງ"),
+        ("သတင်းများ", "သတင်းများ"),
+        ("ព័ត៌មាន", "ព័ត៌មាន"),
+        ("Կարդացեք և կիսվեք", "կարդացեք եւ կիսվեք"),
+        ("ᲡᲘᲐᲮᲚᲔᲔᲑᲘ", "სიახლეები"),
+        ("ዜናዎች", "ዜናዎች"),
+        ("כָּל הַזְּכֻיוֹת", "כל הזכיות"),  # points are accents
+        ("نوشته\u200cهای مرتبط", "نوشتههاي مرتبط"),  # Persian ya as Arabic, the joiner gone
+        ("مزيد", "مزيد"),
+    ],
+)
+def test_folding_keeps_the_letters_of_every_script(text: str, folded: str) -> None:
+    assert fold(text) == normalize("NFKD", folded)
+
+
+@pytest.mark.parametrize("text", ["উদ্যোগ", "น้ำ", "ガラス", "한국어", "é", "ஒளியோ", "ကို"])
+def test_a_pattern_meets_folded_text(text: str) -> None:
+    assert re.fullmatch(anchors._fold_pattern(text), fold(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("Menu", "Latn"), ("© Μενού", "Grek"), ("Меню", "Cyrl"), ("Ցանկ", "Armn"), ("תפריט", "Hebr"),
+        ("منو", "Arab"), ("मेनू", "Deva"), ("মেনু", "Beng"), ("பட்டி", "Taml"), ("เมนู", "Thai"), ("ເມນູ", "Laoo"),
+        ("မီနူး", "Mymr"), ("მენიუ", "Geor"), ("ዝርዝር", "Ethi"), ("ម៉ឺនុយ", "Khmr"), ("菜单", "Hani"), ("메뉴", "Hang"),
+    ],
+)  # fmt: skip
+def test_a_text_is_of_its_first_script_beyond_latin(text: str, script: str) -> None:
+    assert first_script(text) == script
+
+
+@pytest.mark.parametrize("stop", FULL_STOPS)
+def test_every_full_stop_ends_a_sentence(stop: str) -> None:
+    assert is_prose("a word and another one " * 5 + "at last" + stop)
+    assert match_line(f"Next: fold in the whites{stop}") is None
+
+
+def test_thai_and_lao_are_prose_by_length() -> None:
+    assert is_prose("ชาวบ้านเดินไปตลาดตั้งแต่เช้า" * 6)
+    assert not is_prose("ชาวบ้านเดินไปตลาดตั้งแต่เช้า" * 4)
+    assert not is_prose("The villagers walk to market at dawn " * 5)
+
+
+@pytest.mark.parametrize(
+    "name", ["Նարեկ Սարգսյան", "דנה לוי", "رضا احمدی", "अनिता शर्मा", "สมชาย ใจดี", "ნინო გელაშვილი"]
+)
+def test_names_of_every_script_are_names(name: str) -> None:
+    anchor = match_line(f"Author: {name}")
+    assert anchor is not None
+    assert (anchor.field, anchor.value) == ("authors", name)
 
 
 # --- values --------------------------------------------------------------------------------------------------------

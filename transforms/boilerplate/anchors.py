@@ -20,12 +20,14 @@ True
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import normalize
+
+from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED, first_script
 
 # One rules file each; the order is also the order of precedence between phrases of equal confidence.
 SUBJECTS = (
@@ -61,6 +63,13 @@ class Anchor:
     confidence: float  # 0..1
 
 
+class Keep(NamedTuple):
+    """A line that a rule's words do not take. `place` says where, for what may be an anchor elsewhere."""
+
+    text: str
+    place: str | None = None  # "title" | "section heading" | "line": of its own, between paragraphs
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One `[[rule]]` table of rules/*.toml."""
@@ -75,24 +84,29 @@ class Rule:
     bare: float | None = None  # confidence of a label without its colon; None: the colon is required
     value: str = "title"  # what a label's value must look like: title | words | names | date | any
     phrases: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()  # phrases of this language that the rule of another, above, has already
     patterns: tuple[str, ...] = ()  # on folded text, whole line; anywhere in it for kind "paragraph"
     cased: bool = False  # a paragraph's patterns read it as written: capitals are evidence
     when: tuple[str, ...] = ()  # words of which the text must hold one before the patterns are tried
     strip: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
+    keep: tuple[Keep, ...] = ()
+    source: str = ""  # whose interface the words were read in
 
 
 # --- folding -------------------------------------------------------------------------------------------------------
 
-# Combining accents, Arabic vowel signs and tatweel, zero-width and direction marks, soft hyphen, emoji selectors.
+# Combining accents, Hebrew points, Arabic vowel signs and tatweel, zero-width and direction marks, soft hyphen, emoji
+# selectors. The vowel signs of Indic, Thai and other scripts are letters and stay.
 _MARKS = re.compile(
-    "[\u0300-\u036f\u0640\u064b-\u0655\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]+"
+    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c5\u05c7\u0640\u064b-\u0655\u00ad\u200b-\u200f\u202a-\u202e\u2060"
+    "\u2066-\u2069\ufe0e\ufe0f\ufeff]+"
 )
-# Letters written one way or the other that do not decompose: Turkish dotless i, Arabic final ya and ta; quotes and
-# dashes; the circled c, which would decompose to a plain one.
-_VARIANTS = str.maketrans("ıىة’‘ʼ–—ⓒ", "iيه'''--©")
-_VARIANT = re.compile("[ıىة’‘ʼ–—ⓒ]")
+# Letters written one way or the other that do not decompose: Turkish dotless i, Arabic final ya and ta, Persian ya and
+# kaf, Urdu he; quotes and dashes; the circled c, which would decompose to a plain one.
+_VARIANTS = str.maketrans("ıىةیکہ’‘ʼ–—ⓒ", "iيهيكه'''--©")
+_VARIANT = re.compile("[ıىةیکہ’‘ʼ–—ⓒ]")
 _EAST = re.compile("[\u3040-\u30ff\u31f0-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # kana, Han, Hangul
+_COMPOSED = re.compile("[\u1100-\u11ff\u3040-\u30ff]+")  # what `_fold_east` leaves whole
 _FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff61-\uff9f\u3300-\u33ff]")
 _WIDE_MARKS = tuple(zip("，：；！？（）｜／＞＜＝－ⓒ", ",:;!?()|/><=-©", strict=True))
 
@@ -134,7 +148,7 @@ def fold(text: str) -> str:
 
 def _fold_pattern(pattern: str) -> str:
     """A pattern as it meets folded text. Not casefolded as a whole: `\\S` is not `\\s`."""
-    return normalize("NFC", _unaccent(pattern)).replace("ß", "ss").replace("ς", "σ")
+    return _COMPOSED.sub(lambda run: normalize("NFC", run[0]), _unaccent(pattern)).replace("ß", "ss").replace("ς", "σ")
 
 
 # --- edges ---------------------------------------------------------------------------------------------------------
@@ -144,7 +158,7 @@ _COUNT = re.compile(r"\s*[(\[（［]\s*\d[\d.,]{0,9}\+?\s*[)\]）］]$")
 _PICTURES = re.compile(
     "^[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\\s]+|[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\\s]+$"
 )
-_FINAL = ".!?。！？؟"
+_IS_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def _is_picture(character: str) -> bool:
@@ -178,32 +192,21 @@ def _trim(line: str) -> str:
 
 # --- scripts: which patterns can match at all ----------------------------------------------------------------------
 
-_BEYOND_LATIN = re.compile("[\u0370-\u052f\u0600-\u06ff\u3040-\u30ff\u31f0-\u9fff\uac00-\ud7af\uf900-\ufaff]")
-_SCRIPTS = ("latin", "greek", "cyrillic", "arabic", "east")
-_SCRIPT_OF = {
-    "el": "greek",
-    "ru": "cyrillic",
-    "uk": "cyrillic",
-    "ar": "arabic",
-    "zh": "east",
-    "ja": "east",
-    "ko": "east",
-}
+# Chinese, Japanese and Korean lines mix these.
+_EAST_SCRIPTS = frozenset(("Hani", "Hira", "Kana", "Bopo", "Hang"))
+# Words stand between spaces and take no prefix: what else is looked for as a part of the text.
+_WORD_SCRIPTS = frozenset(("Latn", "Grek", "Cyrl"))
+_CAPITAL_SCRIPTS = frozenset(("Latn", "Grek", "Cyrl", "Armn"))
 
 
 def _script(text: str) -> str:
-    """The first script beyond Latin that occurs; a line of Latin letters and symbols is "latin"."""
-    if text.isascii():
-        return "latin"
-    found = _BEYOND_LATIN.search(text)
-    if found is None:
-        return "latin"
-    letter = found[0]
-    if letter < "\u0400":
-        return "greek"
-    if letter < "\u0600":
-        return "cyrillic"
-    return "arabic" if letter < "\u3000" else "east"
+    script = first_script(text)
+    return "East" if script in _EAST_SCRIPTS else script
+
+
+def _script_of(rule: Rule) -> str:
+    """The script of the lines that the rule's patterns match."""
+    return "any" if rule.language == "any" else _script(" ".join((*rule.patterns, *rule.phrases)))
 
 
 def _openings(pattern: str) -> frozenset[str] | None:
@@ -260,7 +263,9 @@ def _read_openings(pattern: str, at: int) -> tuple[frozenset[str] | None, bool, 
 # --- what a label's value must look like ---------------------------------------------------------------------------
 
 _PERSONS = re.compile(
-    r"\s*(?:,|;|/|&|、|\|| and | und | et | y | e | en | i | a | och | og | ja | ve | и | і | και )\s*"
+    r"\s*(?:,|;|/|&|、|،|\||"
+    r" (?:and|und|et|y|e|en|i|a|och|og|ja|ve|si|și|és|ir|un|na|dan|và|и|і|та|και) |"
+    r" (?:و|اور|և|եւ|და|እና|और|এবং|ও|மற்றும்|และ) )\s*"
 )
 _PARTICLES = frozenset(
     [
@@ -367,15 +372,17 @@ _NOT_NAMES = frozenset(
         "een",
     ]
 )
-_SENTENCE_END = re.compile(r"[.!?。！？؟…;]$|[.。]{2,}$")
+_NO_NAME = re.compile(f"[，：:{re.escape(SENTENCE_ENDS)}]")
 
 
 def _is_name(person: str, alone: bool) -> bool:
     words = person.split()
     if not words or len(words) > 5 or any(character.isdigit() for character in person):
         return False
-    if _script(person) in ("arabic", "east"):  # no capitals to go by: length, and no sentence marks
-        return len(person) <= 24 and not re.search(r"[，。！？؟：:]", person)
+    script = _script(person)
+    if script not in _CAPITAL_SCRIPTS:  # no capitals to go by: length, and no sentence marks
+        limit = 24 if not alone or script == "East" else 36
+        return len(person) <= limit and not _NO_NAME.search(person)
     if len(words) < 2:
         return alone and (words[0][0].isupper() or words[0].isascii())  # "Posted by: admin"
     if fold(words[0]) in _NOT_NAMES:
@@ -393,7 +400,7 @@ def _is_names(value: str, bare: bool) -> bool:
     >>> _is_names("Jane Doe and John Roe", bare=True), _is_names("Land and Sea", bare=True)
     (True, False)
     """
-    if len(value) > 80 or value[-1] in "!?。！？:":
+    if len(value) > 80 or value[-1] in ":：" or (value[-1] in SENTENCE_ENDS and value[-1] != "."):
         return False
     persons = [person for person in _PERSONS.split(value) if person]
     # "By Jane Doe, Staff Writer": what follows the first comma may be a post
@@ -403,12 +410,14 @@ def _is_names(value: str, bare: bool) -> bool:
 def _is_words(value: str, bare: bool) -> bool:
     if len(value) > 100 or "。" in value[:-1]:  # a caption, or prose glued to a credit
         return False
-    return not _SENTENCE_END.search(value) or (not bare and value[-1] == "." and value.count(" ") < 4)
+    return (value[-1] not in SENTENCE_ENDS and value[-1] != ";") or (
+        not bare and value[-1] == "." and value.count(" ") < 4
+    )
 
 
 def _is_title(value: str) -> bool:
     # titles end in "?" or are cut off with an ellipsis, but a full stop is a sentence: "Next: fold in the egg whites."
-    return value[-1] not in ".。;," or value.endswith(("...", "。。。"))
+    return (value[-1] not in FULL_STOPS and value[-1] not in ";,") or value.endswith(("...", "。。。"))
 
 
 def _is_date(value: str, lexicon: "_Lexicon", bare: bool) -> bool:
@@ -441,12 +450,12 @@ class _Lexicon:
     date_line: re.Pattern[str]
     date_rule: Rule
     triggers: dict[str, tuple[int, ...]]  # a word of the paragraph -> paragraphs
-    substrings: dict[str, tuple[tuple[str, int], ...]]  # script without spaces -> (substring, paragraph)
+    substrings: dict[str, tuple[tuple[str, int], ...]]  # script whose words are not found so -> (part, paragraph)
     any_substring: dict[str, re.Pattern[str]]
     paragraphs: tuple[tuple[tuple[str, ...], re.Pattern[str] | None, Rule], ...]  # by confidence, highest first
 
 
-def _load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
+def load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
     loaded: list[Rule] = []
     vocabulary: dict[str, list[str]] = {}
     folder = files("transforms.boilerplate") / "rules"
@@ -457,6 +466,10 @@ def _load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
             frozen: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
             }
+            frozen["keep"] = tuple(
+                Keep(example) if isinstance(example, str) else Keep(example["text"], example["as"])
+                for example in frozen["keep"]
+            )
             loaded.append(Rule(reason=table["reason"], **frozen))
     return tuple(loaded), vocabulary
 
@@ -464,7 +477,7 @@ def _load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
 def _date_expressions(vocabulary: dict[str, list[str]]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     months = "|".join(sorted({re.escape(fold(month)) for month in vocabulary["months"]}, key=len, reverse=True))
     weekdays = "|".join(sorted({re.escape(fold(day)) for day in vocabulary["weekdays"]}, key=len, reverse=True))
-    year = r"(?:1[5-9]\d\d|20\d\d|[\u0660-\u0669\u06f0-\u06f9]{4})(?!\d)"
+    year = r"(?:1[5-9]\d\d|20\d\d|[^\D0-9]{4})(?!\d)"  # or the digits of another script
     date = (
         rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|\.|º|o|ª)?[ -]?(?:de |of |d')?(?:{months})\.?,?[ -]?(?:de |del |')?{year}"
         rf"|(?:{months})\.? \d{{1,2}}(?:st|nd|rd|th)?,? ?{year}"
@@ -484,26 +497,35 @@ def _surrounded(words: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     return ((before, fold(word), after) for word in words for before, after in _AROUND)
 
 
+def _enter(table: dict[str, Rule], phrase: str, rule: Rule) -> None:
+    if phrase in table:
+        raise ValueError(f"{rule.id}: {phrase!r} stands in {table[phrase].id} already; there it is `shared`")
+    table[phrase] = rule
+
+
 def _compile_lexicon() -> _Lexicon:
-    loaded, vocabulary = _load()
+    return lay_out(*load())
+
+
+def lay_out(loaded: Sequence[Rule], vocabulary: dict[str, list[str]]) -> _Lexicon:
     whole: dict[str, Rule] = {}
     labels: dict[str, Rule] = {}
     bare: dict[str, list[tuple[str, Rule]]] = {}
-    scripted: dict[str, list[tuple[str, Rule]]] = {script: [] for script in _SCRIPTS}
+    scripted: dict[str, list[tuple[str, Rule]]] = {"any": [], **{_script_of(rule): [] for rule in loaded}}
     guarded: dict[str, list[tuple[re.Pattern[str], Rule]]] = {}
+    named: dict[str, Rule] = {}
     for rule in loaded:
         if rule.kind == "paragraph":
             continue
-        for phrase in rule.phrases:
-            folded = fold(phrase)
-            if rule.kind != "label":
-                whole.setdefault(folded, rule)
+        for phrase in map(fold, rule.phrases):
+            _enter(named if rule.kind == "label" else whole, phrase, rule)
             if rule.kind == "label" or (rule.kind == "heading" and rule.field):
-                labels.setdefault(folded, rule)
+                labels.setdefault(phrase, rule)
             if rule.kind == "label" and rule.bare is not None:
-                bare.setdefault(folded.split(" ", 1)[0], []).append((folded + " ", rule))
-        for script in _SCRIPTS if rule.language == "any" else (_SCRIPT_OF.get(rule.language, "latin"),):
-            scripted[script].extend((_fold_pattern(pattern), rule) for pattern in rule.patterns if not rule.when)
+                bare.setdefault(phrase.split(" ", 1)[0], []).append((phrase + " ", rule))
+        script = _script_of(rule)
+        for entries in scripted.values() if script == "any" else (scripted[script],):
+            entries.extend((_fold_pattern(pattern), rule) for pattern in rule.patterns if not rule.when)
         for before, word, after in _surrounded(rule.when):
             guarded.setdefault(before + word + after, []).extend(
                 (re.compile(_fold_pattern(pattern)), rule) for pattern in rule.patterns
@@ -513,17 +535,19 @@ def _compile_lexicon() -> _Lexicon:
 
     paragraph_rules = sorted((rule for rule in loaded if rule.kind == "paragraph"), key=lambda rule: -rule.confidence)
     triggers: dict[str, list[int]] = {}
-    substrings: dict[str, list[tuple[str, int]]] = {"arabic": [], "east": []}
+    substrings: dict[str, list[tuple[str, int]]] = {}
+    said: dict[str, Rule] = {}
     paragraphs: list[tuple[tuple[str, ...], re.Pattern[str] | None, Rule]] = []
     for number, rule in enumerate(paragraph_rules):
         folded_phrases = tuple(fold(phrase) for phrase in rule.phrases)
-        script = _SCRIPT_OF.get(rule.language, "latin")
-        if script in substrings:
-            substrings[script].extend((fold(word), number) for word in (*folded_phrases, *rule.when))
-        else:
-            for before, word, after in _surrounded(max(phrase.split(), key=len) for phrase in folded_phrases):
-                triggers.setdefault(before + word + after, []).append(number)
-            for before, word, after in _surrounded(rule.when):
+        for phrase in folded_phrases:
+            _enter(said, phrase, rule)
+        for sign in (*folded_phrases, *map(fold, rule.when)):
+            script = _script(sign)
+            if script not in _WORD_SCRIPTS:
+                substrings.setdefault(script, []).append((sign, number))
+                continue
+            for before, word, after in _surrounded((max(sign.split(), key=len),)):
                 triggers.setdefault(before + word + after, []).append(number)
         expression = (
             re.compile("|".join(pattern if rule.cased else _fold_pattern(pattern) for pattern in rule.patterns))
@@ -533,7 +557,7 @@ def _compile_lexicon() -> _Lexicon:
         paragraphs.append((folded_phrases, expression, rule))
     date, date_line = _date_expressions(vocabulary)
     return _Lexicon(
-        rules=loaded,
+        rules=tuple(loaded),
         whole=whole,
         labels=labels,
         bare={token: tuple(phrases) for token, phrases in bare.items()},
@@ -555,7 +579,7 @@ def _compile_lexicon() -> _Lexicon:
     )
 
 
-_DIGIT = re.compile("[0-9\u0660-\u0669\u06f0-\u06f9]")
+_DIGIT = re.compile(r"\d")
 _YEAR_OR_DAY = re.compile(r"\d{4}|\d[./-] ?\d{1,2}[./-]")  # one of them stands in every date
 _lexicon = cache(_compile_lexicon)
 
@@ -566,14 +590,11 @@ def _patterns_opening(script: str, letter: str) -> tuple[re.Pattern[str], tuple[
 
     Compiled when first asked for: all of them at once would take two seconds of every process.
     """
-    known = {opening for _, _, openings in _lexicon().patterns[script] for opening in openings or ()}
+    patterns = _lexicon().patterns.get(script) or _lexicon().patterns["any"]
+    known = {opening for _, _, openings in patterns for opening in openings or ()}
     if letter and letter not in known:
         return _patterns_opening(script, "")
-    chosen = [
-        (pattern, rule)
-        for pattern, rule, openings in _lexicon().patterns[script]
-        if openings is None or letter in openings
-    ]
+    chosen = [(pattern, rule) for pattern, rule, openings in patterns if openings is None or letter in openings]
     either = "|".join(f"(?:{pattern.replace('(?P<value>', '(?:')})" for pattern, _ in chosen)
     return re.compile(either or "(?!)"), tuple((re.compile(pattern), rule) for pattern, rule in chosen)
 
@@ -701,13 +722,13 @@ def match_line(line: str) -> Anchor | None:
     core = _trim(line)
     if not core:
         return None
-    if len(core) > PATTERN_LIMIT or (len(core) > SENTENCE_LIMIT and core[-1] in ".。"):
+    if len(core) > PATTERN_LIMIT or (len(core) > SENTENCE_LIMIT and core[-1] in FULL_STOPS):
         return _match_label(line, core, fold(core[:SENTENCE_LIMIT]), lexicon)
     folded = fold(core)
     if not folded:
         return None
     rule = lexicon.whole.get(folded)
-    if rule is None and folded[-1] in _FINAL and (" " in folded or folded[0] >= "\u3040"):
+    if rule is None and folded[-1] in SENTENCE_ENDS and (" " in folded or _IS_UNSPACED.match(folded)):
         rule = lexicon.whole.get(folded[:-1].rstrip())  # "Subscribe to our newsletter!"
     if rule is not None:
         return _anchor(rule)
