@@ -102,7 +102,7 @@ def test_a_rule_is_complete(rule: Rule) -> None:
     assert 0 < rule.confidence <= 1
     assert rule.strip
     assert rule.keep
-    assert rule.phrases or rule.patterns or rule.value == "date"
+    assert rule.phrases or rule.shared or rule.patterns or rule.value == "date"
     assert not rule.cased or rule.kind == "paragraph"
     assert rule.when or rule.kind != "paragraph" or not rule.patterns  # a paragraph's patterns need a cheap test
 
