@@ -14,7 +14,10 @@ from transforms.boilerplate.templates import NO_TEMPLATES
 from transforms.config import Boilerplate
 from transforms.scripts import FULL_STOPS, first_script
 
-LANGUAGES = ("de", "en", "fr", "es", "it", "pt", "nl", "pl", "cs", "ru", "uk", "el", "tr", "ar", "zh", "ja", "ko")
+LANGUAGES = (
+    "de", "en", "fr", "es", "it", "pt", "nl", "pl", "cs", "ru", "uk", "el", "tr", "ar", "zh", "ja", "ko", "fa", "he",
+    "ur", "ro", "hu", "sr", "hr", "bg", "sk", "sl", "sv", "da", "nb", "fi", "lt", "lv", "et", "hy", "ka", "sw",
+)  # fmt: skip
 _, VOCABULARY = anchors.load()
 FIELDS = {
     "title", "authors", "author_bio", "source_name", "tags", "published_raw", "previous_title", "next_title",
@@ -211,6 +214,15 @@ def test_names_of_every_script_are_names(name: str) -> None:
         ("Dienstag, 3. März 2020", "published_raw", "Dienstag, 3. März 2020"),
         ("Lesen Sie auch: Wie der Winter kam", "related_titles", "Wie der Winter kam"),
         ("Artikel empfehlen", "related_titles", ""),
+        ("Հեղինակ՝ Աննա Սարգսյան", "authors", "Աննա Սարգսյան"),
+        ("Կարդացեք նաև՝ Ինչու սառեց գետը", "related_titles", "Ինչու սառեց գետը"),
+        ("نویسنده: رضا احمدی", "authors", "رضا احمدی"),
+        ("Szerző: Kovács Anna", "authors", "Kovács Anna"),
+        ("Прочитајте још: Зашто се река смрзла", "related_titles", "Зашто се река смрзла"),
+        ("Etichete: râu, iarnă", "tags", "râu, iarnă"),
+        ("Forrás: Reuters", "source_name", "Reuters"),
+        ("הכתבה הבאה: למה קפא הנהר", "next_title", "למה קפא הנהר"),
+        ("Eelmine postitus: Miks jõgi jäätus", "previous_title", "Miks jõgi jäätus"),
         ("Tags:", "tags", ""),
     ],
 )
@@ -252,7 +264,7 @@ def test_lines_of_marks_are_nothing(line: str) -> None:
     assert match_line(line) is None
 
 
-# --- clean text in ten languages: nothing of it is an anchor -------------------------------------------------------
+# --- clean text in thirty languages: nothing of it is an anchor -------------------------------------------------------
 
 CLEAN = """
 The mill stood still for a week, and swallows nested in the wheel.
@@ -366,6 +378,35 @@ Madde 5. Taraflar yılda bir kez toplanır.
 Sonraki sabah rüzgâr döndü.
 Ekmeği herkesle paylaştı.
 200 gr un
+A malom egy hétig állt, és fecskék fészkeltek a kerékben.
+Előző este még szólt a zene.
+Közzétéve a falu kapuján, a hír megdöbbentette őket.
+Moara a stat o săptămână, iar rândunelele au făcut cuiburi în roată.
+De la munte venea un vânt rece.
+Mlin je stajao tjedan dana, a lastavice su se gnijezdile u kotaču.
+Piše se s č, a izgovara mekše.
+Воденица је стајала недељу дана, а ласте су се гнездиле у точку.
+Воденицата стоя седмица, а лястовиците гнездяха в колелото.
+От София дойде писмо.
+Mlyn stál týždeň a lastovičky hniezdili v kolese.
+Mlin je stal teden dni, lastovke pa so gnezdile v kolesu.
+Kvarnen stod still en vecka, och svalorna byggde bo i hjulet.
+Av gammal vana gick han ner till sjön.
+Møllen stod stille en uge, og svalerne byggede rede i hjulet.
+Kverna stod stille en uke, og svalene bygde reir i hjulet.
+Mylly seisoi viikon, ja pääskyset pesivät rattaaseen.
+Malūnas stovėjo savaitę, o kregždės suko lizdus rate.
+Dzirnavas stāvēja nedēļu, un bezdelīgas ligzdoja ratā.
+Veski seisis nädala ja pääsukesed pesitsesid rattas.
+آسیاب یک هفته ایستاد و پرستوها در چرخ آن لانه کردند.
+הטחנה עמדה שבוע, והסנוניות קיננו בגלגל.
+مطالب تازه را پدرم هر شب می‌خواند.
+چکی ایک ہفتہ بند رہی اور ابابیلوں نے پہیے میں گھونسلا بنا لیا۔
+Ջրաղացը մեկ շաբաթ կանգնած էր, և ծիծեռնակները բույն դրեցին անիվի մեջ։
+წისქვილი ერთი კვირა იდგა და მერცხლებმა ბორბალში დაიბუდეს.
+ወፍጮው አንድ ሳምንት ቆመ፤ ዋኖሶችም በመንኮራኩሩ ውስጥ ጎጆ ሠሩ።
+Kinu kilisimama wiki moja, na mbayuwayu wakajenga kiota ndani ya gurudumu.
+200 g lisztet
 """.strip().split("\n")
 
 

@@ -153,7 +153,10 @@ def _fold_pattern(pattern: str) -> str:
 
 # --- edges ---------------------------------------------------------------------------------------------------------
 
-_EDGE = " \t\r\n\v\f\u00a0\u3000\ufeff\u200b:：*#|=~<>_»«›‹•·●○■□◆◇★☆×…【】〖〗［］[]{}"
+# Colons: Latin, full-width, Armenian.
+_COLONS = ":：՝"
+_COLON = re.compile(f"[{_COLONS}]")
+_EDGE = _COLONS + " \t\r\n\v\f\u00a0\u3000\ufeff\u200b*#|=~<>_»«›‹•·●○■□◆◇★☆×…【】〖〗［］[]{}"
 _COUNT = re.compile(r"\s*[(\[（［]\s*\d[\d.,]{0,9}\+?\s*[)\]）］]$")
 _PICTURES = re.compile(
     "^[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\\s]+|[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\\s]+$"
@@ -400,7 +403,7 @@ def _is_names(value: str, bare: bool) -> bool:
     >>> _is_names("Jane Doe and John Roe", bare=True), _is_names("Land and Sea", bare=True)
     (True, False)
     """
-    if len(value) > 80 or value[-1] in ":：" or (value[-1] in SENTENCE_ENDS and value[-1] != "."):
+    if len(value) > 80 or value[-1] in _COLONS or (value[-1] in SENTENCE_ENDS and value[-1] != "."):
         return False
     persons = [person for person in _PERSONS.split(value) if person]
     # "By Jane Doe, Staff Writer": what follows the first comma may be a post
@@ -640,7 +643,7 @@ def _fits(rule: Rule, value: str, lexicon: _Lexicon, bare: bool) -> bool:
 
 def _rest(line: str, core: str, offset: int) -> str:
     """What follows the first `offset` characters of `core`, with the decoration that `core` lost at its end."""
-    return line[line.find(core) + offset :].strip(" \t\r\n\u00a0\u3000:：")
+    return line[line.find(core) + offset :].strip(" \t\r\n\u00a0\u3000" + _COLONS)
 
 
 def _match_arrow(line: str, with_colon: bool, lexicon: _Lexicon) -> Anchor | None:
@@ -656,10 +659,11 @@ def _match_arrow(line: str, with_colon: bool, lexicon: _Lexicon) -> Anchor | Non
 
 
 def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
-    colon = core.find(":", 0, LABEL_LIMIT)
-    if not core.isascii():
-        wide = core.find("：", 0, LABEL_LIMIT)
-        colon = min(colon, wide) if colon >= 0 <= wide else max(colon, wide)
+    if core.isascii():
+        colon = core.find(":", 0, LABEL_LIMIT)
+    else:
+        found = _COLON.search(core, 0, LABEL_LIMIT)
+        colon = found.start() if found else -1
     if colon > 0:
         rule = lexicon.labels.get(fold(core[:colon]))
         if rule is not None:
@@ -734,7 +738,7 @@ def match_line(line: str) -> Anchor | None:
         return _anchor(rule)
     rule = lexicon.labels.get(folded)
     if rule is not None:  # "Tags:" above a list of tags
-        if line.rstrip()[-1] in ":：":
+        if line.rstrip()[-1] in _COLONS:
             return _anchor(rule)
         if rule.bare is not None:
             return _anchor(rule, confidence=min(rule.bare, 0.4))
