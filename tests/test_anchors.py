@@ -252,6 +252,25 @@ def test_decoration_does_not_hide_a_phrase(line: str) -> None:
     assert anchor.rule == "related.en.heading"
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("Privacy policy | Terms of use | Contact", "boilerplate.legal"),
+        ("Datenschutzerklärung · Impressum", "boilerplate.legal"),
+        ("Adatvédelmi szabályzat | Felhasználási feltételek | Kapcsolat", "boilerplate.legal"),
+        ("Share: Facebook | X | WhatsApp", "boilerplate.share"),
+        ("Megosztás: Facebook · WhatsApp", "boilerplate.share"),
+        ("Name | Age | Village", None),
+        ("Contact | Search | Menu", None),  # one of them might be the article's, and none is sure
+        ("Privacy policy | Chapter 4", None),
+        ("| Email | Share |", None),
+    ],
+)
+def test_a_row_of_anchors_is_one(line: str, reason: str | None) -> None:
+    anchor = match_line(line)
+    assert (anchor.reason if anchor else None) == reason
+
+
 @pytest.mark.parametrize("line", ["“Related articles”", "— Назад", "« Lire aussi »", '"Share"', "– Weiter"])
 def test_quotation_and_speech_are_prose(line: str) -> None:
     assert match_line(line) is None

@@ -707,6 +707,28 @@ def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
     return None
 
 
+# "Privacy policy | Terms of use · Contact", "Share: Facebook | WhatsApp".
+_ROW_MARK = re.compile("[|·•]")
+_ROW_PARTS = re.compile(r"\s*[|·•]\s*|:\s+")
+ROW_PARTS = 16
+ROW_CONFIDENCE = 0.8  # of half of the parts: single words ("Contact", "Search") are as well the cells of a table
+
+
+def _match_row(line: str, core: str, lexicon: _Lexicon) -> Anchor | None:
+    """The anchor of a line of several, each of which is one as a whole; the surest speaks for all."""
+    if _ROW_MARK.search(core) is None or line.lstrip().startswith("|"):  # a table's row
+        return None
+    parts = [part for part in _ROW_PARTS.split(core, ROW_PARTS) if part]
+    names = ["twitter" if part == "X" else fold(part) for part in parts]  # alone it is any letter
+    rules = [lexicon.whole.get(name) for name in names]
+    known = [rule for rule in rules if rule is not None]
+    sure = [rule for rule in known if rule.confidence >= ROW_CONFIDENCE or rule.reason == "boilerplate.share"]
+    if len(known) < 2 or len(known) < len(rules) or 2 * len(sure) < len(known):
+        return None
+    rule = max(sure, key=lambda rule: rule.confidence)
+    return Anchor(rule.reason, rule.id, "line", rule.place, None, "", rule.confidence)
+
+
 # A line is asked about when it is judged and again for its metadata, and a site's lines come back page after page.
 @lru_cache(maxsize=1 << 16)
 def match_line(line: str) -> Anchor | None:
@@ -752,7 +774,7 @@ def match_line(line: str) -> Anchor | None:
         and lexicon.date_line.fullmatch(folded)
     ):
         return _anchor(lexicon.date_rule, core)
-    return _match_arrow(line, False, lexicon) if opening in _ARROWS else None
+    return _match_row(line, core, lexicon) or (_match_arrow(line, False, lexicon) if opening in _ARROWS else None)
 
 
 def _candidates(folded: str, lexicon: _Lexicon) -> Iterator[int]:
