@@ -263,7 +263,7 @@ def test_decoration_does_not_hide_a_phrase(line: str) -> None:
         ("Name | Age | Village", None),
         ("Contact | Search | Menu", None),  # one of them might be the article's, and none is sure
         ("Privacy policy | Chapter 4", None),
-        ("| Email | Share |", None),
+        ("| Follow us | Read more |", None),
     ],
 )
 def test_a_row_of_anchors_is_one(line: str, reason: str | None) -> None:
