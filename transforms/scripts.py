@@ -64,10 +64,14 @@ def _class_of(scripts: Iterable[str]) -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last, script in _RANGES if script in wanted)
 
 
-# For character classes: every script but Latin, and those that put no space between words.
-BEYOND_LATIN = _class_of(script for script in SCRIPTS if script != "Latn")
+# For character classes: the scripts that put no space between words.
 UNSPACED = _class_of(("Hani", "Hira", "Kana", "Bopo", "Yiii", "Thai", "Laoo", "Mymr", "Khmr", "Tibt"))
-_BEYOND_LATIN = re.compile(f"[{BEYOND_LATIN}]")
+# Of the first plane: one range beyond it makes re try the ranges one by one, and no page begins with such a letter.
+_BEYOND_LATIN = re.compile(
+    "["
+    + "".join(f"{chr(first)}-{chr(last)}" for first, last, script in _RANGES if script != "Latn" and last < 0x10000)
+    + "]"
+)
 
 
 def first_script(text: str) -> str:
