@@ -95,16 +95,16 @@ class Rule:
 
 # --- folding -------------------------------------------------------------------------------------------------------
 
-# Combining accents, Hebrew points, Arabic vowel signs and tatweel, zero-width and direction marks, soft hyphen, emoji
-# selectors. The vowel signs of Indic, Thai and other scripts are letters and stay.
+# Combining accents, Hebrew points, Arabic vowel signs and tatweel, the Devanagari nukta (ख़बर or खबर), zero-width and
+# direction marks, soft hyphen, emoji selectors. The vowel signs of Indic, Thai and other scripts are letters and stay.
 _MARKS = re.compile(
-    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c5\u05c7\u0640\u064b-\u0655\u00ad\u200b-\u200f\u202a-\u202e\u2060"
-    "\u2066-\u2069\ufe0e\ufe0f\ufeff]+"
+    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c5\u05c7\u0640\u064b-\u0655\u093c\u00ad\u200b-\u200f\u202a-\u202e"
+    "\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]+"
 )
 # Letters written one way or the other that do not decompose: Turkish dotless i, Arabic final ya and ta, Persian ya and
-# kaf, Urdu he; quotes and dashes; the circled c, which would decompose to a plain one.
-_VARIANTS = str.maketrans("ıىةیکہ’‘ʼ–—ⓒ", "iيهيكه'''--©")
-_VARIANT = re.compile("[ıىةیکہ’‘ʼ–—ⓒ]")
+# kaf, Urdu he, the Devanagari sign of a nasal; quotes and dashes; the circled c, which would decompose to a plain one.
+_VARIANTS = str.maketrans("ıىةیکہ\u0901’‘ʼ–—ⓒ", "iيهيكه\u0902'''--©")
+_VARIANT = re.compile("[ıىةیکہ\u0901’‘ʼ–—ⓒ]")
 _EAST = re.compile("[\u3040-\u30ff\u31f0-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # kana, Han, Hangul
 _COMPOSED = re.compile("[\u1100-\u11ff\u3040-\u30ff]+")  # what `_fold_east` leaves whole
 _FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff61-\uff9f\u3300-\u33ff]")
@@ -388,7 +388,7 @@ def _is_name(person: str, alone: bool) -> bool:
         return len(person) <= limit and not _NO_NAME.search(person)
     if len(words) < 2:
         return alone and (words[0][0].isupper() or words[0].isascii())  # "Posted by: admin"
-    if fold(words[0]) in _NOT_NAMES:
+    if words[0].casefold() in _NOT_NAMES:  # not folded: "Lê" is a family name
         return False
     return (
         words[0][0].isupper()
