@@ -17,6 +17,7 @@ from transforms.scripts import FULL_STOPS, first_script
 LANGUAGES = (
     "de", "en", "fr", "es", "it", "pt", "nl", "pl", "cs", "ru", "uk", "el", "tr", "ar", "zh", "ja", "ko", "fa", "he",
     "ur", "ro", "hu", "sr", "hr", "bg", "sk", "sl", "sv", "da", "nb", "fi", "lt", "lv", "et", "hy", "ka", "sw",
+    "vi", "id", "hi", "bn", "ta", "th",
 )  # fmt: skip
 _, VOCABULARY = anchors.load()
 FIELDS = {
@@ -224,6 +225,13 @@ def test_names_of_every_script_are_names(name: str) -> None:
         ("Forrás: Reuters", "source_name", "Reuters"),
         ("הכתבה הבאה: למה קפא הנהר", "next_title", "למה קפא הנהר"),
         ("Eelmine postitus: Miks jõgi jäätus", "previous_title", "Miks jõgi jäätus"),
+        ("Tác giả: Lê Thị Mẫu", "authors", "Lê Thị Mẫu"),
+        ("Baca juga: Mengapa sungai itu membeku", "related_titles", "Mengapa sungai itu membeku"),
+        ("यह भी पढ़ें: नदी क्यों जम गई", "related_titles", "नदी क्यों जम गई"),
+        ("লেখক: মিনা উদাহরণ", "authors", "মিনা উদাহরণ"),
+        ("குறிச்சொற்கள்: ஆறு, பனி", "tags", "ஆறு, பனி"),
+        ("ที่มา: หนังสือพิมพ์สมมุติ", "source_name", "หนังสือพิมพ์สมมุติ"),
+        ("Tulisan berikutnya: Sepuluh jembatan", "next_title", "Sepuluh jembatan"),
         ("Tags:", "tags", ""),
     ],
 )
@@ -284,7 +292,7 @@ def test_lines_of_marks_are_nothing(line: str) -> None:
     assert match_line(line) is None
 
 
-# --- clean text in thirty languages: nothing of it is an anchor -------------------------------------------------------
+# --- clean text in forty languages: nothing of it is an anchor -------------------------------------------------------
 
 CLEAN = """
 The mill stood still for a week, and swallows nested in the wheel.
@@ -426,6 +434,26 @@ Veski seisis nädala ja pääsukesed pesitsesid rattas.
 წისქვილი ერთი კვირა იდგა და მერცხლებმა ბორბალში დაიბუდეს.
 ወፍጮው አንድ ሳምንት ቆመ፤ ዋኖሶችም በመንኮራኩሩ ውስጥ ጎጆ ሠሩ።
 Kinu kilisimama wiki moja, na mbayuwayu wakajenga kiota ndani ya gurudumu.
+Cối xay đứng im một tuần, chim én làm tổ trong bánh xe.
+Theo dõi đàn cò suốt mùa lũ, ông ghi lại từng ngày.
+Đọc thêm một trang, bà tắt đèn.
+Kincir itu berhenti seminggu, dan burung layang-layang bersarang di rodanya.
+Bagikan beras kepada semua orang, kata kepala desa.
+Kincir itu berhenti seminggu dan burung walit bersarang di rodanya.
+चक्की एक हफ़्ता बंद रही और अबाबीलों ने पहिए में घोंसला बना लिया।
+अगली सुबह हवा बदल गई।
+चक्की एक आठवडा बंद होती आणि पाकोळ्यांनी चाकात घरटे केले.
+কলটি এক সপ্তাহ থেমে ছিল, আর চাকায় বাসা বেঁধেছিল বাবুই।
+পরের দিন সকালে হাওয়া ঘুরে গেল।
+ஆலை ஒரு வாரம் நின்றது; சக்கரத்தில் தூக்கணாங்குருவிகள் கூடு கட்டின.
+அடுத்த நாள் காற்று மாறியது.
+మిల్లు ఒక వారం ఆగింది, చక్రంలో పిచ్చుకలు గూడు కట్టాయి.
+โรงสีหยุดไปหนึ่งสัปดาห์ นกนางแอ่นทำรังในกงล้อ
+เช้าวันต่อมาลมเปลี่ยนทิศ
+စက်က တစ်ပတ် ရပ်ခဲ့ပြီး ပျံလွှားတွေ ဘီးထဲမှာ အသိုက်ဆောက်ခဲ့တယ်။
+Huminto ang kiskisan nang isang linggo, at namugad ang mga langay-langayan sa gulong.
+200 g bột mì
+200 ग्राम आटा
 200 g lisztet
 """.strip().split("\n")
 
