@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from flows import can_write
-from flows.server import KEPT, Terminated, handle_signals, in_thread, leave, prefect_server
+from flows.server import KEPT, Terminated, check_interrupted, handle_signals, in_thread, leave, prefect_server
 from transforms.config import Config, from_toml
 from transforms.errors import ConfigError, CurationError, RefusedError
 
@@ -230,6 +230,8 @@ class _Progress:
         self.bars.stop()
 
     def tell(self, stage: str, done: int, steps: int) -> None:
+        if done < steps:  # what is done is done: a published version is no interrupted run
+            check_interrupted()
         if not self.bars.disable:
             if stage not in self.stages:
                 self.stages[stage] = self.bars.add_task(stage, total=steps)

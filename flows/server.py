@@ -277,11 +277,18 @@ def _interrupt(number: int, _: object) -> NoReturn:
 _work: threading.Thread | None = None
 
 
+def check_interrupted() -> None:
+    """Called by the work where it may still stop. Raises: Terminated once this process was told to end."""
+    if _interrupted.is_set():
+        raise Terminated
+
+
 def in_thread(work: Callable[[], T]) -> T:
     """What `work` returns or raises, done in a thread, so that this one has nothing to do but to meet a signal.
 
     Else it would be raised wherever the work stands: in an import, in Prefect's engine, which has a handler of its own
-    and asks its server first. Interrupted, the workers end, and the work has a few seconds to tell Prefect.
+    and asks its server first. Interrupted, the workers end, and the work has a few seconds to tell Prefect. Work that
+    comes to its end all the same was past stopping (its version is published), and so it wasn't interrupted.
     """
     global _work
     result: Future[T] = Future()
@@ -302,6 +309,8 @@ def in_thread(work: Callable[[], T]) -> T:
         while _work.is_alive() and time.monotonic() < deadline:
             end_workers()  # also those that it still starts
             _work.join(0.1)
+        if result.done() and result.exception() is None:
+            return result.result()
         raise
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -79,14 +79,14 @@ def version(curated: Path) -> str:
 
 
 @pytest.fixture
-def start(folder: Path) -> Iterator[Callable[[Environment], "subprocess.Popen[str]"]]:
+def start(folder: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Start `tamis run` with signals as a terminal has them, its output in pipes."""
     jobs: list[subprocess.Popen[str]] = []
 
-    def _start(environment: Environment) -> "subprocess.Popen[str]":
+    def _start(environment: Environment, command: Sequence[str | Path] = (*TAMIS, "run")) -> "subprocess.Popen[str]":
         jobs.append(
             subprocess.Popen(
-                [*TAMIS, "run"],
+                list(map(str, command)),
                 cwd=folder,
                 env=environment,
                 stdout=subprocess.PIPE,
@@ -125,12 +125,51 @@ def test_told_to_end_while_the_server_starts_it_ends(folder, alone, start, numbe
     assert list((folder / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize("whom", ["the run", "all its processes"])
-def test_sigterm_ends_a_run_at_work_and_the_next_goes_on(folder, with_server, start, whom):
+# `tamis run`, but that it stops at a known point and says so by a file. What a worker is to do instead, it imports.
+HELD = """
+import threading
+from pathlib import Path
+
+def clean_piece(work, **settings):
+    Path("held").touch()
+    threading.Event().wait()
+
+def until_interrupted(method, is_before):
+    def held(*args):
+        done = None if is_before else method(*args)
+        Path("held").touch()
+        server._interrupted.wait()
+        return method(*args) if is_before else done
+    return held
+
+if __name__ == "__main__":
+    import held
+    from flows import cli, run, server
+    point = {point!r}
+    if point == "in a worker":
+        run.clean.clean_piece = held.clean_piece
+    elif point == "before it publishes":
+        run.Run.check = until_interrupted(run.Run.check, is_before=False)
+    else:
+        run.publish = until_interrupted(run.publish, is_before=point == "as it publishes")
+    cli.main()
+"""
+
+
+def hold(folder: Path, point: str) -> list[str]:
+    """The command of a run that stops at a point, until it is told to end."""
+    (folder / "held.py").write_text(HELD.replace("{point!r}", repr(point)))
+    return [sys.executable, "held.py", "run"]
+
+
+@pytest.mark.parametrize(
+    ("whom", "point"),
+    [("the run", "in a worker"), ("all its processes", "in a worker"), ("the run", "before it publishes")],
+)
+def test_sigterm_ends_a_run_at_work_and_the_next_goes_on(folder, with_server, start, whom, point):
     """docker stop asks the one, systemd all of them."""
-    write_jsonl(folder / "raw/a.jsonl", [{"text": article(n)} for n in range(300)])
-    job = start(with_server)
-    wait_for((folder / "curated/.staging").exists)
+    job = start(with_server, hold(folder, point))
+    wait_for((folder / "held").exists)
     for process in ours(with_server) if whom == "all its processes" else [psutil.Process(job.pid)]:
         process.terminate()
     _, errors = job.communicate(timeout=30)
@@ -141,7 +180,22 @@ def test_sigterm_ends_a_run_at_work_and_the_next_goes_on(folder, with_server, st
     assert ours(with_server) == []
     assert not (folder / "curated/current.json").exists()
     again = call(*TAMIS, "run", "--json", env=with_server, cwd=folder)
-    assert json.loads(again.stdout)["documents"] == 300, again.stderr
+    assert json.loads(again.stdout)["documents"] == 3, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "point"), [(signal.SIGTERM, "as it publishes"), (signal.SIGINT, "after it published")]
+)
+def test_told_to_end_when_it_can_not_be_stopped_a_run_says_that_it_is_done(folder, with_server, start, number, point):
+    """A version is published by one rename: whoever reads the exit code must not take it for one that wasn't."""
+    job = start(with_server, [*hold(folder, point), "--json"])
+    wait_for((folder / "held").exists)
+    job.send_signal(number)
+    said, errors = job.communicate(timeout=30)
+    assert job.returncode == 0, errors
+    assert json.loads(said)["version"] == version(folder / "curated")
+    assert INTERRUPTED not in errors
+    assert ours(with_server) == []
 
 
 @pytest.mark.parametrize("when", [0.2, 0.5, 1.0, 1.5, 2.0])
