@@ -2,7 +2,7 @@
 """How well boilerplate goes, on the development data: Tamis beside its peers, on the same text, in one run.
 
     boilerplate.py [--sets daniel wcxb zhweb trafseg] [--fields full_text extracted_text gold_text]
-                   [--tools identity c4 datatrove justext tamis] [--shipped] [--json]
+                   [--tools identity c4 datatrove justext datajuicer shingles tamis] [--shipped] [--json]
 
 Tamis is scored out of fold: two fold models are trained (once; kept under benchmarks/.cache by the hash of what they
 are made of), each on one half of the domains, and each document is judged by the one that has not seen its domain.
@@ -10,7 +10,7 @@ are made of), each on one half of the domains, and each document is judged by th
 
 Peers and training run in an environment of their own (benchmarks/.cache/venv, made once with uv or venv); a peer that
 can't be installed is skipped, with the reason. MB are UTF-8 of the input, by CPU second: for Tamis lines + template
-counts + strip + metadata, for the others their filter.
+counts + strip + metadata, for the others their filter. What datajuicer and shingles do is in site_rules.py.
 
 On whole pages and extracted text: see devset/README.md. `clean` (gold_text) is clean already: all that goes is damage.
 """
@@ -29,18 +29,21 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import devset
 import pyarrow as pa
+import site_rules
 
 from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import match_line
 from transforms.boilerplate.lines import index_lines
 from transforms.boilerplate.strip import page_removals, strip_boilerplate
 from transforms.config import Config
+from transforms.identity import place_documents
 from transforms.metadata import describe_documents
 
 CACHE = devset.ROOT / "benchmarks" / ".cache"
 PYTHON = CACHE / "venv" / "bin" / "python"
 PEERS = ("datatrove", "nltk", "spacy", "justext", "regex")
-TOOLS = ("identity", "c4", "datatrove", "justext", "tamis")
+SITE_RULES = {"datajuicer": site_rules.strip_lines, "shingles": site_rules.strip_runs}
+TOOLS = ("identity", "c4", "datatrove", "justext", *SITE_RULES, "tamis")
 FIELDS = ("full_text", "extracted_text", "gold_text")
 
 # The line rules of C4 (Raffel et al. 2020, section 2.2): lines that end in a terminal mark and have five words.
@@ -215,6 +218,12 @@ def main() -> None:
                         row["pages"] = len(pages)
                     elif tool in ("datatrove", "justext"):
                         texts, seconds = run_peer(tool, records, field)
+                    elif tool in SITE_RULES:
+                        given = [record.get(field) or "" for record in records]
+                        sites = place_documents(devset.raw(records, field))["site"].to_pylist()
+                        start = time.process_time()
+                        texts = site_rules.by_site(SITE_RULES[tool], given, sites)
+                        seconds = time.process_time() - start
                     else:
                         function = {"identity": identity, "c4": c4}[tool]
                         start = time.process_time()
@@ -235,7 +244,7 @@ def main() -> None:
 
 def show(row: dict[str, Any]) -> None:
     """One line a result."""
-    where = f"{row['set']:8}{row['field']:15}{row['tool']:10}"
+    where = f"{row['set']:8}{row['field']:15}{row['tool']:11}"
     if "skipped" in row:
         print(f"{where} skipped: {row['skipped']}")
         return

@@ -39,7 +39,15 @@ from transforms import profiles
 from transforms.config import Config, Language
 from transforms.errors import ConfigError
 from transforms.schema import with_columns
-from transforms.scripts import Letters, count_letters, count_letters_of, han_variant, is_cantonese, script_of
+from transforms.scripts import (
+    UNSPACED_SCRIPTS,
+    Letters,
+    count_letters,
+    count_letters_of,
+    han_variant,
+    is_cantonese,
+    script_of,
+)
 
 try:
     import pycld2
@@ -131,8 +139,6 @@ _HANGUL = re.compile("[\uac00-\ud7a3]")
 # Code: brackets, operators, names with a dot inside. From one to this many letters on a text isn't prose.
 _CODE = re.compile(r"[{}\[\]=<>;&|\\_$#*^~]|(?<=[a-z])\.(?=[a-z])")
 _CODE_RATIO = 10
-# Scripts without spaces between words.
-_UNSPACED = frozenset(("Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"))
 
 # langdetect's languages; with those that their script alone tells; and pycld2's that neither of the others knows.
 _CODES = """
@@ -326,7 +332,7 @@ def _voted_evidence(language: str, ballot: _Ballot, text: str, letters: Letters)
     by_cld2, by_py3langid = cld2.language == language, ballot.py3langid == language
     by_langdetect = ballot.langdetect == language
     size = _size(letters)
-    spaced = script_of(letters) not in _UNSPACED
+    spaced = script_of(letters) not in UNSPACED_SCRIPTS
     return (
         1.0,
         by_cld2,
@@ -353,7 +359,7 @@ def _voted_evidence(language: str, ballot: _Ballot, text: str, letters: Letters)
 
 def _wordlessness(text: str, letters: Letters) -> float:
     """Share of the characters that stand in no word; 0 where words are not spaced."""
-    if script_of(letters) in _UNSPACED:
+    if script_of(letters) in UNSPACED_SCRIPTS:
         return 0.0
     return 1.0 - min(1.0, sum(map(len, _WORD.findall(text))) / max(1, letters.total + letters.symbols))
 

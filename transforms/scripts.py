@@ -48,6 +48,21 @@ _RANGES = sorted((int(first, 16), int(last, 16), script) for first, last, script
 _STARTS = [first for first, _, _ in _RANGES]
 _HANI, _HIRA, _KANA, _BOPO, _HANG = (SCRIPTS.index(name) for name in ("Hani", "Hira", "Kana", "Bopo", "Hang"))
 
+# Scripts without spaces between words, in which a character counts as one: letters, digits and marks of Thai, Lao,
+# Tibetan, Myanmar, Khmer, Tai Tham, kana, bopomofo, Nüshu and Han (Unicode 16). MinHash signatures hang on it.
+_UNSPACED = """
+e00-e3e e40-e4e e50-e59 e5c-edf f00 f18-f19 f20-f33 f35 f37 f39 f3e-f84 f86-fbd fc6 fdb-fff 1000-1049 1050-109d
+1780-17d3 17d7 17dc-17ff 1a20-1a9f 1aa7 1aae-1aaf 3005-3007 3021-302f 3031-3035 3038-303c 3041-309a 309d-309f 30a1-30fa
+30fc-312f 31a0-31bf 31f0-31ff 3400-4dbf 4e00-9fff a9e0-a9ff aa60-aa76 aa7a-aa7f f900-faff ff66-ff9f 1b000-1b2ff
+20000-323af
+"""
+UNSPACED = tuple(
+    (int(first, 16), int(last or first, 16)) for first, _, last in (item.partition("-") for item in _UNSPACED.split())
+)
+# As a set for a regular expression, without its brackets; and those of them that a text may be in.
+UNSPACED_SET = "".join(f"{chr(first)}-{chr(last)}" for first, last in UNSPACED)
+UNSPACED_SCRIPTS = frozenset(("Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"))
+
 # A letter of these says as much as a syllable: three letters of an alphabet, by the length of translated sentences.
 _DENSE = np.array([3 if script in ("Hani", "Hira", "Kana", "Hang", "Yiii") else 1 for script in SCRIPTS], np.int64)
 _DENSE[:2] = 0

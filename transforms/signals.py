@@ -10,16 +10,16 @@ from collections import Counter
 import pyarrow as pa
 
 from transforms.schema import column_type, with_columns
+from transforms.scripts import UNSPACED_SET
 from transforms.spans import from_arrow
 
 # A word is a run of letters and digits; scripts without spaces count a character as a word.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
+WORD = re.compile(f"[{UNSPACED_SET}]|[^\\W{UNSPACED_SET}]+")
 
 
 def word_count(text: str) -> int:
     """Words of a text; in scripts without spaces, characters."""
-    return len(_WORD.findall(text))
+    return len(WORD.findall(text))
 
 
 def count_documents(documents: pa.Table) -> pa.Table:

@@ -29,6 +29,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from transforms.scripts import UNSPACED
+
 U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
@@ -43,8 +45,7 @@ UNSPACED_SHARE = 0.3
 # Batches of about this many bytes stay within the caches: twice as fast as at 64 KB, a quarter faster than at 4 MB.
 BATCH_BYTES = 1 << 20
 
-# Code points above ASCII that are no letter, digit or mark, and those of scripts without spaces (Thai, Lao, Tibetan,
-# Myanmar, Khmer, kana, Han): Unicode 14, gaps without a letter closed.
+# Code points above ASCII that are no letter, digit or mark: Unicode 14, gaps without a letter closed.
 _SEPARATORS = (
     "80-a9 ab-b1 b4 b6-b8 bb bf d7 f7 2c2-2c5 2d2-2df 2e5-2eb 2ed 2ef-2ff 375 37e 384-385 387 3f6 482 55a-55f 589-58f "
     "5be 5c0 5c3 5c6 5f3-60f 61b-61f 66a-66d 6d4 6dd-6de 6e9 6fd-6fe 700-70f 7f6-7f9 7fe-7ff 830-83e 85e 888 890-891 "
@@ -59,10 +60,6 @@ _SEPARATORS = (
     "a67e a6f2-a716 a720-a721 a789-a78a a828-a82b a836-a839 a874-a877 a8ce-a8cf a8f8-a8fa a8fc a92e-a92f a95f "
     "a9c1-a9cd a9de-a9df aa5c-aa5f aa77-aa79 aade-aadf aaf0-aaf1 ab5b ab6a-ab6b abeb fb29 fbb2-fbc2 fd3e-fd4f fdcf "
     "fdfc-fdff fe10-fe19 fe30-fe6b feff-ff0f ff1a-ff20 ff3b-ff40 ff5b-ff65 ffe0-fffd 1f000-1fbca e0001-e007f"
-)
-_UNSPACED = (
-    "e00-edf f00-fff 1000-109f 1780-17ff 1a20-1aaf 2e80-2fdf 3005-3007 3021-302f 3031-3035 3038-303c 3041-312f "
-    "31a0-31bf 31f0-31ff 3400-9fff a9e0-a9ff aa60-aa7f f900-faff ff66-ff9f 1b000-1b2ff 20000-323af"
 )
 # What a block of 64 code points has: only letters of scripts with spaces, only letters of those without, or
 # something to look at.
@@ -133,10 +130,11 @@ def _ascii() -> bytes:
 def _code_points() -> tuple[U8, U8, bytes]:
     """(class of each code point, class of each block of 64, lead bytes that may begin anything but letters as 1)."""
     kinds = np.zeros(0x110000, np.uint8)
-    for table, kind in ((_UNSPACED, _UNSPACED_LETTER), (_SEPARATORS, _SEPARATOR)):
-        for item in table.split():
-            first, _, last = item.partition("-")
-            kinds[int(first, 16) : int(last or first, 16) + 1] = kind
+    for first, last in UNSPACED:
+        kinds[first : last + 1] = _UNSPACED_LETTER
+    for item in _SEPARATORS.split():
+        low, _, high = item.partition("-")
+        kinds[int(low, 16) : int(high or low, 16) + 1] = _SEPARATOR
     by_block = kinds.reshape(-1, 64)
     blocks = np.where((by_block == by_block[:, :1]).all(axis=1), by_block[:, 0], _MIXED).astype(np.uint8)
     leads = {chr(block * 64).encode("utf-8", "surrogatepass")[0] for block in np.flatnonzero(blocks)}
