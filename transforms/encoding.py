@@ -216,11 +216,26 @@ def _normalize(text: str) -> Changes:
         return
     # A combining character attaches to what precedes it; ASCII never does.
     for match in re.finditer(r"[\x00-\x7f]?[^\x00-\x7f]+", text):
-        was, now = match[0], unicodedata.normalize("NFC", match[0])
+        was, now = match[0], nfc(match[0])
         if was != now:
             yield from _differences(was, now, match.start())
 
 
+def nfc(text: str) -> str:
+    """The same as `unicodedata.normalize("NFC", text)`, which sorts a run of combining marks in time quadratic in its
+    length: a long one is sorted before."""
+    return unicodedata.normalize("NFC", _MANY_MARKS.sub(lambda run: _ordered(run[0]), text))
+
+
+def _ordered(run: str) -> str:
+    """Decomposed, its marks in canonical order."""
+    marks = "".join(unicodedata.normalize("NFD", mark) for mark in run)
+    starts = [0, *(at for at, mark in enumerate(marks) if not unicodedata.combining(mark)), len(marks)]
+    return "".join("".join(sorted(marks[a:b], key=unicodedata.combining)) for a, b in pairwise(starts))
+
+
+# No letter has as many marks. Marks are no letters, digits or white space; whatever else is none stays as it is.
+_MANY_MARKS = re.compile(r"[^\w\s\x00-\x7f]{32,}")
 _ASCII_RUN = re.compile(r"[\x00-\x7f]+")
 
 

@@ -137,20 +137,23 @@ def compose(repairs: Sequence[Span], removals: Sequence[Span]) -> list[Span]:
 
 def merge_adjacent(spans: Sequence[Span]) -> list[Span]:
     """Adjacent spans of one rule as one span."""
-    merged: list[Span] = []
+    runs: list[list[Span]] = []
     for span in spans:
-        if merged and merged[-1].end == span.start and merged[-1][3:6] == span[3:6]:
-            last = merged.pop()
-            confidences = [c for c in (last.confidence, span.confidence) if c is not None]
-            supports = [s for s in (last.support, span.support) if s is not None]
-            span = last._replace(
-                end=span.end,
-                replacement=last.replacement + span.replacement,
-                confidence=min(confidences, default=None),
-                support=min(supports, default=None),
-            )
-        merged.append(span)
-    return merged
+        if runs and runs[-1][-1].end == span.start and runs[-1][-1][3:6] == span[3:6]:
+            runs[-1].append(span)
+        else:
+            runs.append([span])
+    return [run[0] if len(run) == 1 else _merged(run) for run in runs]
+
+
+def _merged(run: Sequence[Span]) -> Span:
+    """Each as sure, and seen in as many groups, as the least of them."""
+    return run[0]._replace(
+        end=run[-1].end,
+        replacement="".join(span.replacement for span in run),
+        confidence=min((span.confidence for span in run if span.confidence is not None), default=None),
+        support=min((span.support for span in run if span.support is not None), default=None),
+    )
 
 
 def to_arrow(spans: Sequence[Sequence[Span]]) -> pa.ListArray:
