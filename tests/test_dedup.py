@@ -5,6 +5,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from flows.step import Done
 from flows.store import Ref, Store
 from flows.tables import read_table
 from flows.versions.manifest import check_schema_version, published
-from tests.conftest import rows
+from tests.conftest import NOUNS, PLACES, article, rows, write_jsonl
 from transforms.config import Config, Dedup
 from transforms.dedup.bands import PARTNERS, band_keys, pairs_of_buckets
 from transforms.dedup.clusters import Edges, cluster, own_stretch, verify
@@ -146,6 +147,7 @@ def test_a_text_is_signed_alike_in_any_batch(texts, at):
     if texts:
         column = pa.array(texts, pa.string())
         table = pa.table({"text": column, "repaired": pc.binary_join_element_wise(column, column, "!", "")})
+        table = with_columns(table, template_share=[0.0] * len(texts))
         both = pa.concat_tables([sign_documents(table.slice(0, at)), sign_documents(table.slice(at))])
         assert sign_documents(table).combine_chunks() == both.combine_chunks()
         assert both["content_hash"].to_pylist() == [content_hash(text) for text in texts]
@@ -664,6 +666,30 @@ def test_a_near_duplicate_whose_canonical_leaves_is_judged_again(tmp_path, run):
     (raw / "4.jsonl").write_text(json.dumps({"id": "e", "text": prose(77)}))
     with pytest.raises(RefusedError, match=r"tamis run RAW CURATED --rebuild"):
         run(raw, curated)
+
+
+def test_pages_of_which_their_furniture_was_left_are_no_near_duplicates(tmp_path, run):
+    """Of a folder, which is no proof of a site: a menu stays where there is nothing else."""
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    menu = [f"{noun} of the {place}" for noun, place in product(NOUNS.split()[:7], PLACES.split()[:7])]
+
+    def add(name: str, **texts: str) -> dict[str, tuple[str | None, str | None]]:
+        write_jsonl(raw / f"kiosk/{name}.jsonl", [{"id": key, "text": text} for key, text in texts.items()])
+        run(raw, curated)
+        kept = {row["id"]: row["source_id"] for row in rows(curated)}
+        return {
+            row["source_id"]: (row["reject_reason"], kept.get(row["duplicate_of"])) for row in rows(curated, "rejected")
+        }
+
+    def page(word: str) -> str:
+        return "\n".join([*menu, f"Page of the {word}"])
+
+    articles = {f"article{n}": "\n".join([article(n), *menu]) for n in range(4)}
+    assert add("1", **articles, east=page("east"), west=page("west")) == {}
+    assert add("2", north=page("north"), copy=page("west"), near=edited(article(2), 0.02)) == {
+        "copy": ("duplicate.exact", "west"),
+        "near": ("duplicate.near", "article2"),
+    }
 
 
 def test_a_superseded_text_shares_no_paragraphs(tmp_path, run):

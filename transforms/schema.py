@@ -197,6 +197,7 @@ REJECT_REASONS = (
 # What stages hand on within a shard, besides columns of REJECTED: the original, what it was decoded from (null where
 # that is UTF-8), the changes to it so far,
 # the line index (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates,
+# the share of template lines in what stayed,
 # the shingles (dedup/minhash.py) and the band keys (dedup/bands.py).
 SPANS = pa.list_(
     pa.struct(
@@ -214,6 +215,7 @@ _IN_WORK = {
     "spans": SPANS,
     "repaired": _string,
     "removals": SPANS,
+    "template_share": _float,
     "lines": pa.list_(pa.uint64()),
     "line_keys": pa.list_(pa.uint64()),
     "line_document": pa.uint64(),

@@ -18,7 +18,7 @@ from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_paragraph
 from transforms.boilerplate.evidence import NUMBERED_WIDTH, PARAGRAPH_CHARS, Page, is_wide, line_anchor
 from transforms.boilerplate.lines import fold, is_bulleted, is_prose, is_teaser
-from transforms.boilerplate.templates import NO_TEMPLATES, Templates
+from transforms.boilerplate.templates import NO_TEMPLATES, Templates, template_share
 from transforms.config import Boilerplate, Config
 from transforms.schema import with_columns
 from transforms.spans import Span, apply, compose, from_arrow, to_arrow
@@ -888,14 +888,15 @@ def _run(starts: list[int], start: int, end: int, gone: Mapping[int, Removal]) -
 
 
 def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], config: Config) -> pa.Table:
-    """Strip every document. Rewrites `text`, adds to `spans`, and hands on `repaired` (the text before) and
-    `removals` (what went, in its coordinates); rows and order stay.
+    """Strip every document. Rewrites `text`, adds to `spans`, and hands on `repaired` (the text before), `removals`
+    (what went, in its coordinates) and `template_share` (of what stays); rows and order stay.
 
     `templates` has the template lines of each site that has any. A document of which nothing is left gets
     `reject_reason`.
     """
     texts = documents["text"].to_pylist()
     removed: list[list[Span]] = [[] for _ in texts]
+    shares = [0.0] * len(texts)
     ledgers = from_arrow(documents["spans"])
     reasons, stages = documents["reject_reason"].to_pylist(), documents["reject_stage"].to_pylist()
     columns = [documents[name].to_pylist() for name in ("lines", "site", "url")]
@@ -917,6 +918,7 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
         known = templates.get(site, NO_TEMPLATES)
         asked = pages.removals.get(row), pages.anchors.get(row)
         gone = removals(text, hashes, known, bool(url), config.boilerplate, *asked)
+        shares[row] = template_share(text, hashes, gone, known)
         if not gone:
             continue
         removed[row] = spans(text, gone)
@@ -930,6 +932,7 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
         spans=to_arrow(ledgers),
         repaired=documents["text"],
         removals=to_arrow(removed),
+        template_share=shares,
         reject_reason=reasons,
         reject_stage=stages,
     )

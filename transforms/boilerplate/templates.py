@@ -8,13 +8,13 @@ Counts only grow: each version adds what its new groups bring. A document that j
 adds nothing; that undercounts, on the side of precision. State keeps them (flows/state.py: `counts`, `groups`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from transforms.boilerplate.lines import ASKED, Kind
+from transforms.boilerplate.lines import ASKED, Kind, key, title_places
 from transforms.config import Boilerplate
 from transforms.identity import in_part_of
 
@@ -61,6 +61,18 @@ def are_known(keys: U64, templates: npt.NDArray[np.bool_]) -> npt.NDArray[np.boo
 def asked_for(keys: U64) -> U64:
     """The keys that are to be looked up: those counted, and those that were only asked about."""
     return keys & ~np.uint64(ASKED)
+
+
+def template_share(text: str, hashes: Sequence[int], gone: Collection[int], templates: Templates) -> float:
+    """The share of what stays that stands in template lines, 0..1: of the characters, since an article's few lines are
+    long and a menu's many are short. `hashes` has one a line; the lines `gone` don't stay."""
+    if not templates.lines:
+        return 0.0
+    lines = [line.strip() for line in text.split("\n")]
+    left = [at for at, line in enumerate(lines) if line and at not in gone]
+    titles = title_places(lines, left)
+    chars = sum(len(lines[at]) for at in left if key(hashes[at], Kind.TITLE if at in titles else Kind.LINE) in templates.lines)
+    return chars / max(1, sum(len(lines[at]) for at in left))
 
 
 def merge_groups(shared: Iterable[list[int]]) -> dict[int, int]:

@@ -30,6 +30,10 @@ from transforms.dedup.minhash import (
 )
 from transforms.schema import column_type, with_columns
 
+# Above this share of its site's template lines a text is a page of which its furniture was left, and like its
+# neighbours by that alone: it is compared by its content only, and no record is lost for what is no article's.
+FURNITURE_SHARE = 0.5
+
 
 def content_hash(text: str) -> str:
     """32 hex digits over the words of a text, as `minhash.tokens` has them; of a text without any, over the text."""
@@ -50,8 +54,8 @@ def repaired_hash(text: str) -> str:
 
 
 def sign_documents(documents: pa.Table) -> pa.Table:
-    """Add `content_hash`, `repaired_hash`, `shingles` and `bands` (null for a text without shingles); rows and order
-    stay."""
+    """Add `content_hash`, `repaired_hash`, `shingles` and `bands` (null for a text that is compared with none: without
+    shingles, or mostly template lines); rows and order stay."""
     hashes: list[str] = []
     before: list[str] = []
     bands: list[U64] = []
@@ -69,7 +73,8 @@ def sign_documents(documents: pa.Table) -> pa.Table:
     stripped = pc.not_equal(documents["text"], documents["repaired"]).combine_chunks()
     parts = batches_of(documents["repaired"].filter(stripped).combine_chunks())
     longer = [value for texts in parts for value in letter_hashes(texts, characters(texts))]
-    none = pa.array(np.concatenate([np.zeros(0, np.int64), *counts]) == 0)
+    empty = pa.array(np.concatenate([np.zeros(0, np.int64), *counts]) == 0)
+    none = pc.or_(empty, pc.greater(documents["template_share"], FURNITURE_SHARE).combine_chunks())
     keys = pa.array(np.concatenate([np.zeros(0, np.uint64), *bands]))
     return with_columns(
         documents,
