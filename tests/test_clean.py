@@ -5,6 +5,9 @@ document is stripped alone, and as a site of twenty variations, with URLs and wi
 author's own is another, while the short lines that have their own below them (headings, speakers) are the same in all
 twenty, as on a real site. Not one line may go.
 
+**Recurring** (`data/clean/recurring.toml`): sites whose authors say the same again: steps of recipes, questions of
+interviews, clauses, closing formulae, headings, reports with other figures. Not one line may go.
+
 **Borrowed** (`data/clean/borrowed.jsonl.xz`, sources and licences in the README beside it): 40,000 lines of scripture,
 statutes, poems, manuals, dictionaries, changelogs and code. Each document alone, and those of a source in a language
 together as one site. At most one line in 10,000 may go; where more do, `floors.toml` pins how many.
@@ -12,8 +15,10 @@ together as one site. At most one line in 10,000 may go; where more do, `floors.
 
 import json
 import lzma
+import re
 import tomllib
 from collections import Counter, defaultdict
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -27,6 +32,9 @@ from transforms.config import Boilerplate
 TESTS = Path(__file__).parent
 FILES = sorted((TESTS / "data" / "clean").glob("*.txt"))
 VARIATIONS = 20
+RECURRING = tomllib.loads((TESTS / "data" / "clean" / "recurring.toml").read_text("utf-8"))["site"]
+# Before a line that stands in every so-many-th document of its site.
+PART = re.compile(r"1/(\d): ")
 CEILINGS = tomllib.loads((TESTS / "floors.toml").read_text("utf-8"))["clean_lines_lost_in_10_000"]
 CONFIG = Boilerplate()
 ONES = ("Aune", "Berg", "Dahl", "Eide", "Foss", "Holm")
@@ -131,6 +139,40 @@ def test_the_fields_of_a_record_stay():
 def test_a_numbered_title_stays():
     texts = [f"Chapter {at}\n\n{word}. {ABOUT_THE_LAMP}\n" for at, word in enumerate(ONES, 1)]
     assert [lost(text, templates(texts), has_url=False) for text in texts] == [[] for _ in texts]
+
+
+# --- recurring -----------------------------------------------------------------------------------------------------
+
+
+def site_of(entry):
+    """The documents of a site whose author repeats himself."""
+    texts = []
+    for number, name in enumerate(entry["names"]):
+        figures = (str((number * 37 + at * 53) % 89 + 7) for at in count())
+        lines = [PART.sub("", line) for line in entry["text"].strip().split("\n") if is_in(line, number)]
+        texts.append(re.sub("{n}", lambda _, figures=figures: next(figures), "\n".join(lines)).replace("{name}", name))
+    return texts
+
+
+def is_in(line, number):
+    part = PART.match(line)
+    return part is None or number % int(part[1]) == 0
+
+
+@pytest.mark.parametrize("has_url", [False, True])
+@pytest.mark.parametrize("entry", RECURRING, ids=lambda entry: f"{entry['kind']} {entry['language']}")
+def test_what_an_author_repeats_stays(entry, has_url):
+    texts = site_of(entry)
+    site = templates(texts)
+    gone = Counter(loss for text in texts for loss in lost(text, site, has_url))
+    assert gone == {}
+
+
+def test_the_recurring_texts_are_of_every_kind():
+    texts = [site_of(entry) for entry in RECURRING]
+    assert len({entry["language"] for entry in RECURRING}) >= 10
+    assert all(len(set(site)) == len(site) == 12 for site in texts)
+    assert all(len(templates(site).lines) >= 4 for site in texts)
 
 
 # --- borrowed ------------------------------------------------------------------------------------------------------
