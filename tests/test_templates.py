@@ -8,8 +8,8 @@ from flows.stages.read import documents_of
 from flows.store import Store
 from flows.tables import read_table
 from tests.conftest import article
-from transforms.boilerplate.lines import index, line_hashes
-from transforms.boilerplate.templates import merge_groups
+from transforms.boilerplate.lines import index, key, line_hashes
+from transforms.boilerplate.templates import Templates, merge_groups, template_share
 from transforms.config import Config
 from transforms.pipeline import prepare
 
@@ -126,3 +126,19 @@ def test_such_pages_are_several_articles_from_version_to_version(count):
 def test_one_page_with_its_notices_read_five_times_is_one_article(count):
     pages = [f"{n} readers\n" * n + whole_page(1, 2) + f"\nRead {n * 'x'} times" for n in range(5)]
     assert count.add(shard(pages)) == {}
+
+
+@pytest.mark.parametrize(
+    ("groups", "gone", "share"),
+    [
+        (10, (), 0.4),  # of the site's groups the line stands in two
+        (11, (), 0.0),  # … which are too few: copies of an article
+        (10, (1,), 0.0),
+        (10, (3,), 1.0),
+        (10, (1, 3), 0.0),
+    ],
+)
+def test_template_share(groups, gone, share):
+    text = "\n".join(["", FOOTER[:16], "", "x" * 24])
+    site = Templates(groups, {key(value, at == 1): 2 for at, value in enumerate(line_hashes(text)) if at == 1})
+    assert template_share(text, line_hashes(text), gone, site) == pytest.approx(share)

@@ -45,6 +45,10 @@ class Templates(NamedTuple):
 
 
 NO_TEMPLATES = Templates(0, {})
+# A line of fewer of a site's groups may be an article's that was copied: of hard-wrapped texts, which have no long line
+# to be known again by, each copy is a group.
+FURNITURE_GROUPS = 0.2
+FURNITURE_LEAST = 3
 
 
 def are_templates(groups: I64, total: I64, settings: Boilerplate) -> npt.NDArray[np.bool_]:
@@ -64,14 +68,17 @@ def asked_for(keys: U64) -> U64:
 
 
 def template_share(text: str, hashes: Sequence[int], gone: Collection[int], templates: Templates) -> float:
-    """The share of what stays that stands in template lines, 0..1: of the characters, since an article's few lines are
-    long and a menu's many are short. `hashes` has one a line; the lines `gone` don't stay."""
+    """The share of what stays that stands in the site's furniture, template lines of FURNITURE_GROUPS, 0..1: of the
+    characters, since an article's few lines are long and a menu's many are short. `hashes` has one a line; the lines
+    `gone` don't stay."""
     if not templates.lines:
         return 0.0
     lines = [line.strip() for line in text.split("\n")]
     left = [at for at, line in enumerate(lines) if line and at not in gone]
     titles = title_places(lines, left)
-    chars = sum(len(lines[at]) for at in left if key(hashes[at], Kind.TITLE if at in titles else Kind.LINE) in templates.lines)
+    least = max(FURNITURE_LEAST, FURNITURE_GROUPS * templates.groups)  # a title of one article is known, too
+    keys = (key(hashes[at], Kind.TITLE if at in titles else Kind.LINE) for at in left)
+    chars = sum(len(lines[at]) for at, one in zip(left, keys, strict=True) if templates.lines.get(one, 0) >= least)
     return chars / max(1, sum(len(lines[at]) for at in left))
 
 
