@@ -21,7 +21,7 @@ LANGUAGES = (
 )  # fmt: skip
 _, VOCABULARY = anchors.load()
 FIELDS = {
-    "title", "authors", "author_bio", "source_name", "tags", "published_raw", "previous_title", "next_title",
+    "title", "authors", "author_bio", "source_name", "tags", "published_raw", "modified_raw", "previous_title", "next_title",
     "related_titles", None,
 }  # fmt: skip
 STRIP = [pytest.param(rule, line, id=f"{rule.id}: {line[:40]}") for rule in rules() for line in rule.strip]
@@ -212,7 +212,7 @@ def test_names_of_every_script_are_names(name: str) -> None:
         ("Von Max Muster und Erika Beispiel", "authors", "Max Muster und Erika Beispiel"),
         ("Tags art music Straße", "tags", "art music Straße"),
         ("Стан: —", None, None),
-        ("Stand: 12.3.2020", "published_raw", "12.3.2020"),
+        ("Stand: 12.3.2020", "modified_raw", "12.3.2020"),
         ("Dienstag, 3. März 2020", "published_raw", "Dienstag, 3. März 2020"),
         ("Lesen Sie auch: Wie der Winter kam", "related_titles", "Wie der Winter kam"),
         ("Artikel empfehlen", "related_titles", ""),

@@ -21,12 +21,16 @@ True
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
+from transforms.dates import DIGIT, LINE_CHARS, around, figures, is_date_line, is_weekday, says_change, without_dated
+from transforms.dates import find as find_date
+from transforms.folding import fold, unaccent
+from transforms.names import is_names, without_section
 from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED, first_script
 
 # One rules file each; the order is also the order of precedence between phrases of equal confidence.
@@ -38,8 +42,12 @@ SUBJECTS = (
 # Lines of these stand together at the head, often several on one line.
 HEADERS = ("boilerplate.header", "boilerplate.byline")
 HEADER_PARTS = 6
+# The fields of a date: what it is of. `modified_raw` is handed on for `modified_at`.
+DATES = ("published_raw", "modified_raw")
 HEADER_CONFIDENCE = 0.5
-_PARTS = re.compile(r"\s+[|·•–—/-]\s+|\s*\|\s*|\s{2,}|,\s+")
+LABEL_WORDS = 4
+# A comma before a year is inside a date: "March 12, 2020".
+_PARTS = re.compile(r"\s+[|·•–—/-]\s+|\s*\|\s*|\s{2,}|,\s+(?!\d{4}(?!\d))")
 _TIME_OF_DAY = re.compile(r"(?:[^\W\d]+\.? ){0,3}\d{1,2}[:.h]\d{2}(?: ?[^\W\d]{1,4}\.?)?")
 
 # Lengths in characters. A site's own lines are short; the limits also bound every regular expression.
@@ -93,62 +101,12 @@ class Rule:
     source: str = ""  # whose interface the words were read in
 
 
-# --- folding -------------------------------------------------------------------------------------------------------
-
-# Combining accents, Hebrew points, Arabic vowel signs and tatweel, the Devanagari nukta (ख़बर or खबर), zero-width and
-# direction marks, soft hyphen, emoji selectors. The vowel signs of Indic, Thai and other scripts are letters and stay.
-_MARKS = re.compile(
-    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1-\u05c5\u05c7\u0640\u064b-\u0655\u093c\u00ad\u200b-\u200f\u202a-\u202e"
-    "\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff]+"
-)
-# Letters written one way or the other that do not decompose: Turkish dotless i, Arabic final ya and ta, Persian ya and
-# kaf, Urdu he, the Devanagari sign of a nasal; quotes and dashes; the circled c, which would decompose to a plain one.
-_VARIANTS = str.maketrans("ıىةیکہ\u0901’‘ʼ–—ⓒ", "iيهيكه\u0902'''--©")
-_VARIANT = re.compile("[ıىةیکہ\u0901’‘ʼ–—ⓒ]")
-_EAST = re.compile("[\u3040-\u30ff\u31f0-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # kana, Han, Hangul
-_COMPOSED = re.compile("[\u1100-\u11ff\u3040-\u30ff]+")  # what `_fold_east` leaves whole
-_FULL_WIDTH = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff61-\uff9f\u3300-\u33ff]")
-_WIDE_MARKS = tuple(zip("，：；！？（）｜／＞＜＝－ⓒ", ",:;!?()|/><=-©", strict=True))
-
-
-_COMMON_MARKS = tuple(zip("’“”–—…\u00a0", ("'", '"', '"', "-", "-", "...", " "), strict=True))
-
-
-def _unaccent(text: str) -> str:
-    if _VARIANT.search(text):
-        text = text.translate(_VARIANTS)
-    return _MARKS.sub("", normalize("NFKD", text))
-
-
-def _fold_east(text: str) -> str:
-    """Full-width forms only: taking kana and Hangul apart and together again costs ten times as much."""
-    if _FULL_WIDTH.search(text):
-        return normalize("NFKC", text.replace("ⓒ", "©"))
-    for wide, narrow in _WIDE_MARKS:
-        text = text.replace(wide, narrow)
-    return text
-
-
-def fold(text: str) -> str:
-    """The form in which phrases are compared.
-
-    >>> fold("  ΔΙΑΒΆΣΤΕ  Επίσης"), fold("Straße İlgili")
-    ('διαβαστε επισησ', 'strasse ilgili')
-    """
-    if not text.isascii():
-        for mark, plain in _COMMON_MARKS:  # English with its quotation marks is ASCII after this
-            text = text.replace(mark, plain)
-        if not text.isascii():
-            text = _fold_east(text) if _EAST.search(text) else _unaccent(text)
-    text = text.casefold()
-    if "  " in text or "\t" in text or text != text.strip():
-        text = " ".join(text.split())
-    return text
-
-
 def _fold_pattern(pattern: str) -> str:
     """A pattern as it meets folded text. Not casefolded as a whole: `\\S` is not `\\s`."""
-    return _COMPOSED.sub(lambda run: normalize("NFC", run[0]), _unaccent(pattern)).replace("ß", "ss").replace("ς", "σ")
+    return _COMPOSED.sub(lambda run: normalize("NFC", run[0]), unaccent(pattern)).replace("ß", "ss").replace("ς", "σ")
+
+
+_COMPOSED = re.compile("[\u1100-\u11ff\u3040-\u30ff]+")  # what folding leaves whole
 
 
 # --- edges ---------------------------------------------------------------------------------------------------------
@@ -265,151 +223,6 @@ def _read_openings(pattern: str, at: int) -> tuple[frozenset[str] | None, bool, 
 
 # --- what a label's value must look like ---------------------------------------------------------------------------
 
-_PERSONS = re.compile(
-    r"\s*(?:,|;|/|&|、|،|\||"
-    r" (?:and|und|et|y|e|en|i|a|och|og|ja|ve|si|și|és|ir|un|na|dan|và|и|і|та|και) |"
-    r" (?:و|اور|և|եւ|და|እና|और|এবং|ও|மற்றும்|และ) )\s*"
-)
-_PARTICLES = frozenset(
-    [
-        "von",
-        "van",
-        "der",
-        "den",
-        "de",
-        "la",
-        "le",
-        "del",
-        "della",
-        "di",
-        "da",
-        "dos",
-        "das",
-        "du",
-        "al",
-        "el",
-        "bin",
-        "ibn",
-        "ben",
-        "zu",
-        "zum",
-        "af",
-        "av",
-        "ter",
-        "ten",
-        "y",
-        "e",
-        "st.",
-        "dr.",
-        "prof.",
-        "dr",
-        "prof",
-    ]
-)
-# Words that open a title or a prose line after "By", "Von", "Par", and are no one's first name.
-_NOT_NAMES = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "any",
-        "all",
-        "my",
-        "our",
-        "your",
-        "his",
-        "her",
-        "its",
-        "their",
-        "this",
-        "that",
-        "these",
-        "those",
-        "no",
-        "not",
-        "one",
-        "two",
-        "day",
-        "night",
-        "far",
-        "then",
-        "now",
-        "means",
-        "way",
-        "der",
-        "die",
-        "das",
-        "den",
-        "dem",
-        "ein",
-        "eine",
-        "einem",
-        "einer",
-        "allem",
-        "anfang",
-        "hier",
-        "dort",
-        "heute",
-        "morgen",
-        "nun",
-        "ab",
-        "le",
-        "la",
-        "les",
-        "un",
-        "une",
-        "el",
-        "los",
-        "las",
-        "il",
-        "lo",
-        "gli",
-        "uno",
-        "una",
-        "o",
-        "os",
-        "as",
-        "um",
-        "uma",
-        "het",
-        "een",
-    ]
-)
-_NO_NAME = re.compile(f"[，：:{re.escape(SENTENCE_ENDS)}]")
-
-
-def _is_name(person: str, alone: bool) -> bool:
-    words = person.split()
-    if not words or len(words) > 5 or any(character.isdigit() for character in person):
-        return False
-    script = _script(person)
-    if script not in _CAPITAL_SCRIPTS:  # no capitals to go by: length, and no sentence marks
-        limit = 24 if not alone or script == "East" else 36
-        return len(person) <= limit and not _NO_NAME.search(person)
-    if len(words) < 2:
-        return alone and (words[0][0].isupper() or words[0].isascii())  # "Posted by: admin"
-    if words[0].casefold() in _NOT_NAMES:  # not folded: "Lê" is a family name
-        return False
-    return (
-        words[0][0].isupper()
-        and words[-1][0].isupper()
-        and all(word[0].isupper() or word in _PARTICLES for word in words)
-    )
-
-
-def _is_names(value: str, bare: bool) -> bool:
-    """One to three persons. Without a colon each needs two words: "Von Max Muster", not "Von Menschen und Mäusen".
-
-    >>> _is_names("Jane Doe and John Roe", bare=True), _is_names("Land and Sea", bare=True)
-    (True, False)
-    """
-    if len(value) > 80 or value[-1] in _COLONS or (value[-1] in SENTENCE_ENDS and value[-1] != "."):
-        return False
-    persons = [person for person in _PERSONS.split(value) if person]
-    # "By Jane Doe, Staff Writer": what follows the first comma may be a post
-    return 1 <= len(persons) <= 4 and all(_is_name(person, alone=not bare) for person in persons)
-
-
 def _is_words(value: str, bare: bool) -> bool:
     if len(value) > 100 or "。" in value[:-1]:  # a caption, or prose glued to a credit
         return False
@@ -423,15 +236,15 @@ def _is_title(value: str) -> bool:
     return (value[-1] not in FULL_STOPS and value[-1] not in ";,") or value.endswith(("...", "。。。"))
 
 
-def _is_date(value: str, lexicon: "_Lexicon", bare: bool) -> bool:
+def _is_date(value: str, bare: bool) -> bool:
     """Bare, nothing may follow the date: "Vom 3. Mai 1949 an galt das Gesetz" is prose."""
     folded = fold(value)
     if bare:
-        return len(folded) <= 60 and lexicon.date_line.fullmatch(folded) is not None
-    if len(folded) > 60 or folded.startswith(("by ", "von ", "por ", "par ")):
+        return is_date_line(folded)
+    if len(folded) > LINE_CHARS or folded.startswith(("by ", "von ", "por ", "par ")):
         return False
-    found = lexicon.date.search(folded)
-    return found is not None and found.start() <= 14 and not re.search(r"[^\W\d]{3,}\.$", folded)
+    found = find_date(figures(folded))
+    return found is not None and found.start <= 14 and not re.search(r"[^\W\d]{3,}\.$", folded)
 
 
 # --- the lexicon: all rules, laid out for look-up ------------------------------------------------------------------
@@ -449,8 +262,6 @@ class _Lexicon:
     bare: dict[str, tuple[tuple[str, Rule], ...]]  # first token -> (folded phrase and a space, rule), longest first
     patterns: dict[str, tuple[tuple[str, Rule, frozenset[str] | None], ...]]  # script -> pattern, rule, openings
     guarded: dict[str, tuple[tuple[re.Pattern[str], Rule], ...]]  # a word of the line -> patterns
-    date: re.Pattern[str]
-    date_line: re.Pattern[str]
     date_rule: Rule
     triggers: dict[str, tuple[int, ...]]  # a word of the paragraph -> paragraphs
     substrings: dict[str, tuple[tuple[str, int], ...]]  # script whose words are not found so -> (part, paragraph)
@@ -458,13 +269,11 @@ class _Lexicon:
     paragraphs: tuple[tuple[tuple[str, ...], re.Pattern[str] | None, Rule], ...]  # by confidence, highest first
 
 
-def load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
+def load() -> tuple[Rule, ...]:
     loaded: list[Rule] = []
-    vocabulary: dict[str, list[str]] = {}
     folder = files("transforms.boilerplate") / "rules"
     for subject in SUBJECTS:
         table: dict[str, Any] = tomllib.loads((folder / f"{subject}.toml").read_text("utf-8"))
-        vocabulary.update(table.get("dates", {}))
         for entry in table["rule"]:
             frozen: dict[str, Any] = {
                 key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
@@ -474,26 +283,13 @@ def load() -> tuple[tuple[Rule, ...], dict[str, list[str]]]:
                 for example in frozen["keep"]
             )
             loaded.append(Rule(reason=table["reason"], **frozen))
-    return tuple(loaded), vocabulary
+    return tuple(loaded)
 
 
-def _date_expressions(vocabulary: dict[str, list[str]]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    months = "|".join(sorted({re.escape(fold(month)) for month in vocabulary["months"]}, key=len, reverse=True))
-    weekdays = "|".join(sorted({re.escape(fold(day)) for day in vocabulary["weekdays"]}, key=len, reverse=True))
-    year = r"(?:1[5-9]\d\d|20\d\d|[^\D0-9]{4})(?!\d)"  # or the digits of another script
-    date = (
-        rf"(?:\d{{1,2}}(?:st|nd|rd|th|er|\.|º|o|ª)?[ -]?(?:de |of |d')?(?:{months})\.?,?[ -]?(?:de |del |')?{year}"
-        rf"|(?:{months})\.? \d{{1,2}}(?:st|nd|rd|th)?,? ?{year}"
-        r"|\d{1,2}[./-] ?\d{1,2}[./-] ?(?:\d{4}|\d{2})(?!\d)|\d{4}[./-] ?\d{1,2}[./-] ?\d{1,2}(?!\d)"
-        r"|\d{4} ?[年년][. ]?\d{1,2} ?[月월] ?\d{1,2} ?[日일])"
-    )
-    time = r"\d{1,2}(?::|h|時|时|시 ?)\d{2}(?::\d{2})?(?: ?(?:am|pm|a\.m\.|p\.m\.|uhr|h|分))?(?: \(?[a-z]{2,4}\)?)?"
-    # A date line holds a date and nothing else: "Dienstag, 3. März 2020, 12:04 Uhr".
-    line = (
-        rf"(?:(?:{weekdays})\.?,? ?)?{date}(?: ?(?:г\.?|года|р\.|року|r\.|roku))?"
-        rf"(?:[ ,|T-]{{1,4}}(?:um |at |a |as |o |в |kl\.? |klo |a las |alle )?{time})?"
-    )
-    return re.compile(date), re.compile(line)
+def _of_words(rule: Rule, folded: str) -> Rule:
+    """The rule as these words before a date mean it: "Last updated" is no date of publication."""
+    is_change = rule.field == "published_raw" and rule.value == "date" and says_change(folded)
+    return replace(rule, field="modified_raw") if is_change else rule
 
 
 def _surrounded(words: Iterable[str]) -> Iterator[tuple[str, str, str]]:
@@ -507,10 +303,10 @@ def _enter(table: dict[str, Rule], phrase: str, rule: Rule) -> None:
 
 
 def _compile_lexicon() -> _Lexicon:
-    return lay_out(*load())
+    return lay_out(load())
 
 
-def lay_out(loaded: Sequence[Rule], vocabulary: dict[str, list[str]]) -> _Lexicon:
+def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
     whole: dict[str, Rule] = {}
     labels: dict[str, Rule] = {}
     bare: dict[str, list[tuple[str, Rule]]] = {}
@@ -521,11 +317,12 @@ def lay_out(loaded: Sequence[Rule], vocabulary: dict[str, list[str]]) -> _Lexico
         if rule.kind == "paragraph":
             continue
         for phrase in map(fold, rule.phrases):
-            _enter(named if rule.kind == "label" else whole, phrase, rule)
+            said = _of_words(rule, phrase)
+            _enter(named if rule.kind == "label" else whole, phrase, said)
             if rule.kind == "label" or (rule.kind == "heading" and rule.field):
-                labels.setdefault(phrase, rule)
+                labels.setdefault(phrase, said)
             if rule.kind == "label" and rule.bare is not None:
-                bare.setdefault(phrase.split(" ", 1)[0], []).append((phrase + " ", rule))
+                bare.setdefault(phrase.split(" ", 1)[0], []).append((phrase + " ", said))
         script = _script_of(rule)
         for entries in scripted.values() if script == "any" else (scripted[script],):
             entries.extend((_fold_pattern(pattern), rule) for pattern in rule.patterns if not rule.when)
@@ -558,7 +355,6 @@ def lay_out(loaded: Sequence[Rule], vocabulary: dict[str, list[str]]) -> _Lexico
             else None
         )
         paragraphs.append((folded_phrases, expression, rule))
-    date, date_line = _date_expressions(vocabulary)
     return _Lexicon(
         rules=tuple(loaded),
         whole=whole,
@@ -569,8 +365,6 @@ def lay_out(loaded: Sequence[Rule], vocabulary: dict[str, list[str]]) -> _Lexico
             for script, entries in scripted.items()
         },
         guarded={word: tuple(patterns) for word, patterns in guarded.items()},
-        date=date,
-        date_line=date_line,
         date_rule=next(rule for rule in loaded if rule.value == "date" and rule.language == "any"),
         triggers={word: tuple(sorted(set(numbers))) for word, numbers in triggers.items()},
         substrings={script: tuple(entries) for script, entries in substrings.items()},
@@ -582,8 +376,6 @@ def lay_out(loaded: Sequence[Rule], vocabulary: dict[str, list[str]]) -> _Lexico
     )
 
 
-_DIGIT = re.compile(r"\d")
-_YEAR_OR_DAY = re.compile(r"\d{4}|\d[./-] ?\d{1,2}[./-]")  # one of them stands in every date
 _lexicon = cache(_compile_lexicon)
 
 
@@ -627,7 +419,7 @@ def _anchor(rule: Rule, value: str = "", confidence: float | None = None) -> Anc
     )
 
 
-def _fits(rule: Rule, value: str, lexicon: _Lexicon, bare: bool) -> bool:
+def _fits(rule: Rule, value: str, bare: bool) -> bool:
     if value[0] == "|":  # a row of a table: "Source: | 2020 census"
         return False
     if rule.value == "title":
@@ -635,9 +427,9 @@ def _fits(rule: Rule, value: str, lexicon: _Lexicon, bare: bool) -> bool:
     if rule.value == "words":
         return _is_words(value, bare)
     if rule.value == "names":
-        return _is_names(value, bare)
+        return is_names(value, bare, rule.language)
     if rule.value == "date":
-        return _is_date(value, lexicon, bare)
+        return _is_date(value, bare)
     return True
 
 
@@ -668,7 +460,7 @@ def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor
         rule = lexicon.labels.get(fold(core[:colon]))
         if rule is not None:
             value = _rest(line, core, colon + 1)
-            if value and _fits(rule, value, lexicon, bare=False):
+            if value and _fits(rule, value, bare=False):
                 return _anchor(rule, value)
     openers = lexicon.bare.get(folded.split(" ", 1)[0])
     if openers is not None:
@@ -676,7 +468,7 @@ def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor
             if folded.startswith(opener):
                 words = core.split(None, opener.count(" "))
                 value = _rest(line, core, len(core) - len(words[-1]))
-                if value and _fits(rule, value, lexicon, bare=True):
+                if value and _fits(rule, value, bare=True):
                     return _anchor(rule, value, rule.bare)
     return None
 
@@ -702,8 +494,8 @@ def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
             value = core[start:end]
         else:  # folding changed the length; a value is the end of its line, so count its words from there
             value = " ".join(core.split()[-len(folded[start:end].split()) :])
-        if value and _fits(rule, value, lexicon, bare=rule.value != "date"):
-            return _anchor(rule, value)
+        if value and _fits(rule, value, bare=rule.value != "date"):
+            return _anchor(_of_words(rule, folded[:start]), value)
     return None
 
 
@@ -767,12 +559,7 @@ def match_line(line: str) -> Anchor | None:
     found = _match_label(line, core, folded, lexicon) or _match_pattern(core, folded, lexicon)
     if found is not None:
         return found
-    if (
-        len(folded) <= 60
-        and _DIGIT.search(folded)
-        and _YEAR_OR_DAY.search(folded)
-        and lexicon.date_line.fullmatch(folded)
-    ):
+    if len(folded) <= LINE_CHARS and DIGIT.search(folded) and is_date_line(folded):
         return _anchor(lexicon.date_rule, core)
     return _match_row(line, core, lexicon) or (_match_arrow(line, False, lexicon) if opening in _ARROWS else None)
 
@@ -789,21 +576,67 @@ def _candidates(folded: str, lexicon: _Lexicon) -> Iterator[int]:
 def match_header(line: str) -> tuple[Anchor, ...]:
     """The anchors of a line that is a header of several parts, "By Jane Doe | 3 May 2020 | 4 min read"; or none.
 
-    Every part must be one of a header's or byline's, or a time of day, and one of them a sure one.
+    Every part must be one of a header's or byline's, a time of day or a weekday, and one of them a sure one. A part
+    can say who and when without a mark between, "Posted by Jane Doe on 3 May 2020".
     """
     if len(line) > PATTERN_LIMIT:
         return ()
     parts = [part for part in _PARTS.split(line.strip()) if part]
-    if not 2 <= len(parts) <= HEADER_PARTS:
+    if len(parts) > HEADER_PARTS:
         return ()
     found: list[Anchor] = []
     for part in parts:
-        anchor = match_line(part)
+        if credit := _match_credit(part):
+            found += credit
+            continue
+        anchor = match_line(part) if len(parts) > 1 else None
         if anchor is not None and anchor.reason in HEADERS:
             found.append(anchor)
-        elif not _TIME_OF_DAY.fullmatch(part):
+        elif _TIME_OF_DAY.fullmatch(part):
+            _join_time(found, part, line)
+        elif not is_weekday(fold(part)):
             return ()
     return tuple(found) if any(anchor.confidence >= HEADER_CONFIDENCE for anchor in found) else ()
+
+
+def _join_time(found: list[Anchor], time: str, line: str) -> None:
+    """A time belongs to the date before it, with what stands between them."""
+    if found and found[-1].field in DATES and (start := line.find(found[-1].value)) >= 0:
+        end = line.index(time, start) + len(time)
+        found[-1] = replace(found[-1], value=line[start:end])
+
+
+def _match_credit(line: str) -> tuple[Anchor, ...]:
+    """Who and when in one: "Posted by Jane Doe on 3 May 2020", "Veröffentlicht am 3. Mai 2020 von Max Muster in Kultur".
+
+    Round the date stands a byline, before it or behind it, and nothing else but a date's label and the section.
+    """
+    if DIGIT.search(line) is None or (parts := around(line)) is None:
+        return ()
+    before, date, after = parts
+    lexicon = _lexicon()
+    label = lexicon.labels.get(fold(before)) if before else lexicon.date_rule
+    if label is not None and label.value == "date" and after:
+        byline = _byline(after) or _byline(without_section(after))
+    elif before and not without_section(f" {after}"):
+        label, byline = lexicon.date_rule, _byline(without_dated(before))
+    else:
+        return ()
+    return (byline, _anchor(label, date)) if byline is not None and label is not None else ()
+
+
+def _byline(text: str) -> Anchor | None:
+    """The byline that the text is. Beside a date its label needs no colon: "Dodane przez Jan Nowak"."""
+    anchor = match_line(text) if text else None
+    if anchor is not None:
+        return anchor if anchor.field == "authors" and anchor.value else None
+    words = text.split()
+    for count in range(min(LABEL_WORDS, len(words) - 1), 0, -1):
+        rule = _lexicon().labels.get(fold(" ".join(words[:count])))
+        if rule is not None and rule.field == "authors":
+            value = " ".join(words[count:])
+            return _anchor(rule, value) if is_names(value, bare=True, language=rule.language) else None
+    return None
 
 
 def match_paragraph(paragraph: str) -> Anchor | None:
