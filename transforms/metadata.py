@@ -3,33 +3,66 @@
 What is noise in the text is data beside it: a header's source and tags, the bio, the neighbours' titles. Nothing is
 guessed: a field without a line that says it stays null.
 
->>> from transforms.spans import Span, apply
+* **Dates**: what says "published" comes before a bare date, and what stands above the body before what stands below;
+  there a bare date is another article's. A date of change is `modified_at`, never `published_at`.
+* **Under a heading of others** ("Related", "Comments", "More from …") dates and names are theirs.
+* **A record** ("Date: … / Time: … / Venue: …") is about what it describes.
+
+>>> from transforms.spans import Span
 >>> document = "Spring\\n\\nSource: The Gazette\\n\\nIt rained."
 >>> removed = [Span(8, 29, "", "boilerplate.header", "header.en.source", "strip_boilerplate")]
->>> metadata = describe(apply(document, removed), ledger(document, removed))
+>>> metadata = describe(lines_of(document, removed))
 >>> metadata.title, metadata.source_name
 ('Spring', 'The Gazette')
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from transforms.boilerplate.anchors import HEADERS, match_header, match_line
+from transforms.boilerplate.anchors import DATES, HEADERS, Anchor, match_header, match_line, match_paragraph
 from transforms.boilerplate.lines import is_prose, is_teaser
+from transforms.dates import pieces, says_change
+from transforms.folding import fold
+from transforms.names import split_names
 from transforms.schema import with_columns
-from transforms.spans import LedgerEntry, from_arrow, ledger
+from transforms.spans import Span, from_arrow
 
 # The bounds keep a mis-read line from becoming a field; titles of real articles stay below 250 characters.
 TITLE_CHARS = 300
 RELATED_TITLES = 50
 # A date that stays is the article's where a header stands: right below the title.
 HEAD_LINES = 4
+# So many lines of a record beside a date make it a field of that record, …
+RECORD_FIELDS = 2
+# … if they stand so near.
+RECORD_LINES = 3
+# Shorter lines are no paragraph about the author.
+BIO_CHARS = 60
+# Below their headings dates and names are those of other articles, or of readers.
+OTHERS = ("boilerplate.related", "boilerplate.comments")
+
 _TAG_SEPARATORS = re.compile(r"\s*[,;|、，；·•]\s*")
-_AUTHOR_SEPARATORS = re.compile(r"\s*(?:[,;|、，；/&]|\b(?:and|und|et|y|e|и|i)\b)\s*")
 _SENTENCE_END = re.compile(r"[.。．؛;:：,，]$")
+_FIELD = re.compile(r"[^\W\d_][^:：]{0,30}[:：]\s*\S")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+# Arrows and bullets of a list, at either end; "#" only as a heading's mark, for a title may end in "C#".
+_OPENING = re.compile(r"(?:[\s\u2190-\u21ff\u25a0-\u25ff\u2794-\u27bf\u2900-\u297f>›»•·●‣◦∙|*]|#+\s)+")
+_CLOSING = re.compile(r"[\s\u2190-\u21ff\u25a0-\u25ff\u2794-\u27bf\u2900-\u297f>›»•·●‣◦∙|]+$")
+# What parts a title from the name of its site, and that name at the end.
+_SITE_NAME = re.compile(r"(?:\s*[|｜_]\s*|\s+(?:[-–—·•»:~]|::)\s+|(?<=[\u3040-\u9fff])[-–—](?=\S))([^|｜_]{2,60})$")
+_CUT_OFF = (".", "…")
+
+
+class Line(NamedTuple):
+    """A line of a document before stripping, without white space at its edges; none is blank."""
+
+    text: str
+    reason: str | None = None  # why it went; None where it stays
+    anchors: tuple[Anchor, ...] | None = None  # what it was recognised as; None where that wasn't asked
 
 
 @dataclass(slots=True)
@@ -42,88 +75,249 @@ class Metadata:
     source_name: str | None = None
     tags: list[str] = field(default_factory=list)
     published_raw: str | None = None
+    modified_raw: str | None = None
     previous_title: str | None = None
     next_title: str | None = None
     related_titles: list[str] = field(default_factory=list)
 
 
-def describe(text: str, entries: Sequence[LedgerEntry]) -> Metadata:
-    """The metadata of one document: `text` as curated, and what was stripped from it."""
-    found = Metadata()
-    for entry in entries:
-        if entry.span.reason == "boilerplate.title_repeat":
-            found.title = found.title or entry.text.strip()
-        elif entry.span.reason == "boilerplate.author_bio":
-            _bio(found, entry.text)
-        elif entry.span.reason.startswith("boilerplate."):
-            _lines(found, entry)
-    found.title = found.title or _head_title(text)
-    found.published_raw = found.published_raw or _head_date(text)
+def lines_of(document: str, removed: Sequence[Span]) -> Iterator[Line]:
+    """The lines that can say something, in their order: what went, and of what stays, up to a paragraph of each stretch."""
+    position = 0
+    for span in removed:
+        yield from _kept(document[position : span.start])
+        for text in filter(None, map(str.strip, document[span.start : span.end].split("\n"))):
+            yield Line(text, span.reason)
+        position = span.end
+    yield from _kept(document[position:])
+
+
+def _kept(stretch: str) -> Iterator[Line]:
+    for text in stretch.split("\n"):
+        if text := text.strip():
+            yield Line(text)
+            if is_prose(text):
+                return
+
+
+def line_anchors(line: Line) -> tuple[Anchor, ...]:
+    """What the line says it is: parts of a header, or one thing, or nothing."""
+    if line.anchors is not None:
+        return line.anchors
+    found = match_header(line.text) if line.reason is None or line.reason in HEADERS else ()
+    if not found and (anchor := match_line(line.text)) is not None:
+        return (anchor,)
     return found
 
 
-def _bio(found: Metadata, text: str) -> None:
-    paragraphs = [line.strip() for line in text.split("\n") if line.strip()]
-    bio = "\n".join(line for line in paragraphs if match_line(line) is None) or None
-    found.author_bio = "\n".join(filter(None, (found.author_bio, bio))) or None
+def describe(lines: Iterator[Line] | Sequence[Line], site: str = "") -> Metadata:
+    """The metadata of one document, from its lines (`lines_of`) and the site it is on."""
+    reader = _Reader(list(lines))
+    for at, line in enumerate(reader.lines):
+        if line.reason is None:
+            reader.stays(at, line)
+        elif line.reason == "boilerplate.title_repeat":
+            reader.found.title = reader.found.title or line.text
+        elif line.reason.startswith("boilerplate."):
+            reader.went(at, line)
+    return reader.finish(site)
 
 
-def _lines(found: Metadata, entry: LedgerEntry) -> None:
-    related = entry.span.reason == "boilerplate.related"
-    for line in filter(None, map(str.strip, entry.text.split("\n"))):
-        parts = match_header(line) if entry.span.reason in HEADERS else ()
-        for part in parts:
-            if part.field is not None:
-                _set(found, part.field, part.value)
-        anchor = None if parts else match_line(line)
-        if anchor is not None and anchor.field is not None and anchor.kind != "heading":
-            _set(found, anchor.field, anchor.value)
-        elif related and anchor is None and not is_teaser(line) and not is_prose(line):
-            _set(found, "related_titles", line)
+class _Reader:
+    """What has been read of one document."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
+        self.found = Metadata()
+        self.own: list[str] = []  # the lines that stay, up to the body
+        self.is_below = False  # prose has been read
+        self.section = ""  # the reason of the heading above
+        # How little it says that it is the date, and the date.
+        self.dates: dict[str, list[tuple[bool, bool, str]]] = {name: [] for name in DATES}
+
+    def stays(self, at: int, line: Line) -> None:
+        """The title, and dates right below it."""
+        prose = is_prose(line.text)
+        if not self.is_below:
+            self.own.append(line.text)
+            if not prose and 1 < len(self.own) <= HEAD_LINES and any(map(str.isdecimal, line.text)):
+                for anchor in line_anchors(line):
+                    if anchor.field in DATES:
+                        self.date(at, anchor)
+        if prose:
+            self.is_below, self.section = True, ""
+
+    def went(self, at: int, line: Line) -> None:
+        """The fields of a line that went."""
+        anchors = line_anchors(line)
+        for anchor in anchors:
+            if anchor.kind == "heading" or (anchor.kind == "line" and anchor.reason in OTHERS):
+                self.section = anchor.reason
+            elif anchor.field in DATES:
+                if not self.is_others(at) and not (self.is_below and _is_bare(anchor)):
+                    self.date(at, anchor)
+            elif anchor.field == "authors":
+                if not self.is_others(at):
+                    self.authors(anchor)
+            elif anchor.field is not None:
+                self.set(anchor.field, anchor.value)
+        if not anchors:
+            if self.is_bio(line):
+                self.found.author_bio = "\n".join(filter(None, (self.found.author_bio, line.text)))
+            elif line.reason == "boilerplate.related" and not is_teaser(line.text) and not is_prose(line.text):
+                self.set("related_titles", line.text)
+
+    def is_others(self, at: int) -> bool:
+        """Whether the line is under a heading of others, or right beside a title of theirs."""
+        if self.section in OTHERS:
+            return True
+        return self.is_below and any(
+            line.reason == "boilerplate.related" and not line_anchors(line)
+            for line in self.lines[max(0, at - 1) : at + 2 : 2 if at else 1]
+        )
+
+    def is_bio(self, line: Line) -> bool:
+        """Whether the line, which is nothing else, is about the author."""
+        if line.reason == "boilerplate.author_bio" or self.section == "boilerplate.author_bio":
+            return True
+        if not self.is_below or self.section in OTHERS or len(line.text) < BIO_CHARS or not is_prose(line.text):
+            return False
+        if any(" " in name and line.text.startswith(f"{name} ") for name in self.found.authors):
+            return True
+        paragraph = match_paragraph(line.text)
+        return paragraph is not None and paragraph.reason == "boilerplate.author_bio"
+
+    def is_record(self, at: int) -> bool:
+        """Whether the line stands among fields that no header has."""
+        fields = 0
+        for step in (-1, 1):
+            for beside in range(at + step, at + step * (RECORD_LINES + 1), step):
+                if not 0 <= beside < len(self.lines) or _FIELD.match(self.lines[beside].text) is None:
+                    break
+                fields += not any(anchor.reason in HEADERS for anchor in line_anchors(self.lines[beside]))
+        return fields >= RECORD_FIELDS
+
+    def date(self, at: int, anchor: Anchor) -> None:
+        """The dates of a value: "12 March 2020, updated 13 March 2020" are two."""
+        if anchor.field is None or not anchor.value or self.is_record(at):
+            return
+        first, *others = pieces(anchor.value)
+        self.dates[anchor.field].append((self.is_below, _is_bare(anchor), first))
+        for other in others:
+            lead = fold(re.split(r"\d", other, maxsplit=1)[0])
+            if says_change(lead):
+                self.dates["modified_raw"].append((self.is_below, False, other))
+            elif anchor.field == "modified_raw" and _WORD.search(lead):
+                self.dates["published_raw"].append((self.is_below, False, other))
+
+    def authors(self, anchor: Anchor) -> None:
+        """The names of a byline, whose rule says in which language they are joined."""
+        for name in split_names(anchor.value.strip(), anchor.rule.split(".")[1]):
+            if name not in self.found.authors:
+                self.found.authors.append(name)
+
+    def set(self, name: str, value: str) -> None:
+        """A field; the first line that says it holds, lists gather."""
+        value = value.strip()
+        if name in ("previous_title", "next_title", "related_titles"):
+            value = plain_title(value)
+        if not value:
+            return
+        if name == "tags":
+            self.found.tags += [tag for tag in _TAG_SEPARATORS.split(value) if tag and tag not in self.found.tags]
+        elif name == "related_titles":
+            if value not in self.found.related_titles and len(self.found.related_titles) < RELATED_TITLES:
+                self.found.related_titles.append(value)
+        elif getattr(self.found, name) is None:
+            setattr(self.found, name, value)
+
+    def finish(self, site: str) -> Metadata:
+        """What was found, put in order."""
+        found = self.found
+        title = plain_title(found.title or _head_title(self.own))
+        found.title = without_site(title, self.site_names(site)) or None if title else None
+        for name, dates in self.dates.items():
+            if dates:
+                setattr(found, name, min(dates, key=lambda date: date[:2])[2])
+        found.related_titles = _whole_titles(found.related_titles)
+        return found
+
+    def site_names(self, site: str) -> Iterator[str]:
+        """What the page itself says its site is called: the domain, the source, a line that went, whoever has the rights."""
+        yield from (site.partition(".")[0], site, self.found.source_name or "")
+        for line in self.lines:
+            if line.reason is not None and len(line.text) <= TITLE_CHARS:
+                yield line.text
 
 
-def _set(found: Metadata, name: str, value: str) -> None:
-    value = value.strip()
-    if not value:
-        return
-    if name == "tags":
-        found.tags += [tag for tag in _TAG_SEPARATORS.split(value) if tag and tag not in found.tags]
-    elif name == "authors":
-        found.authors += [who for who in _AUTHOR_SEPARATORS.split(value) if who and who not in found.authors]
-    elif name == "related_titles":
-        if value not in found.related_titles and len(found.related_titles) < RELATED_TITLES:
-            found.related_titles.append(value)
-    elif getattr(found, name) is None:
-        setattr(found, name, value)
+def _is_bare(anchor: Anchor) -> bool:
+    return anchor.rule == "header.any.date"
 
 
-def _head_title(text: str) -> str | None:
+def plain_title(title: str) -> str:
+    """The title without the arrows and bullets of a list.
+
+    >>> plain_title("» Why iron rusts →"), plain_title("«Iron» in C#")
+    ('Why iron rusts', '«Iron» in C#')
+    """
+    opening = _OPENING.match(title)
+    begun = title[opening.end() :] if opening is not None else title
+    if "«" in begun:  # its own quotation ends in an arrow
+        return begun.strip()
+    return _CLOSING.sub("", begun) or title.strip()
+
+
+def without_site(title: str, names: Iterator[str] | Sequence[str]) -> str:
+    """The title without its site's name at the end, where one of `names` is that name.
+
+    >>> without_site("Why iron rusts | The Daily Swan", ["dailyswan"]), without_site("Swans - a love story", ["swans"])
+    ('Why iron rusts', 'Swans - a love story')
+    """
+    end = _SITE_NAME.search(title)
+    if end is None or not (name := _letters(end[1])):
+        return title
+    for other in names:
+        said = _letters(other)
+        if said == name or (other[:1] in "©(" and len(name) > 3 and name in said):
+            return title[: end.start()].rstrip() or title
+    return title
+
+
+def _letters(name: str) -> str:
+    """Letters and digits only, in one case, without an article."""
+    letters = "".join(filter(str.isalnum, fold(name)))
+    return letters.removeprefix("the") or letters
+
+
+def _head_title(own: Sequence[str]) -> str:
     """The first line, where it reads as a title: short, no sentence, and something follows."""
-    first, _, rest = text.lstrip().partition("\n")
-    first = first.strip()
-    if not first or not rest.strip() or len(first) > TITLE_CHARS or is_prose(first) or _SENTENCE_END.search(first):
-        return None
-    return first
+    if len(own) < 2 or len(own[0]) > TITLE_CHARS or is_prose(own[0]) or _SENTENCE_END.search(own[0]):
+        return ""
+    return own[0]
 
 
-def _head_date(text: str) -> str | None:
-    """The date among the first lines, where it stands alone on its line: stripping leaves one without a word."""
-    head = [line for line in map(str.strip, text[: HEAD_LINES * TITLE_CHARS].split("\n")) if line][:HEAD_LINES]
-    for line in head[1:]:
-        if is_prose(line):
-            return None
-        anchor = match_line(line)
-        if anchor is not None and anchor.field == "published_raw":
-            return anchor.value
-    return None
+def _whole_titles(titles: list[str]) -> list[str]:
+    """Without those that are cut off where another says the same: "Why iron rusts" and "Why iron rusts ..." are one."""
+    if not any(title.endswith(_CUT_OFF) for title in titles):
+        return titles
+    folded = {title: fold(title).rstrip(".… ") for title in titles}
+
+    def is_repeated(title: str) -> bool:
+        return title.endswith(("...", "…")) and any(
+            other != title and (folded[other].startswith(folded[title]) or folded[title].startswith(folded[other]))
+            for other in titles
+        )
+
+    return [title for title in titles if not is_repeated(title)]
 
 
 def describe_documents(documents: pa.Table) -> pa.Table:
-    """Describe every document: adds the metadata columns from `text` and what was stripped; rows and order stay."""
-    columns = (documents["text"].to_pylist(), documents["repaired"].to_pylist(), from_arrow(documents["removals"]))
-    found = [describe(text, ledger(repaired, removed)) for text, repaired, removed in zip(*columns, strict=True)]
+    """Describe every document: adds the metadata columns, and `modified_raw`, from the text before stripping and what
+    went from it; rows and order stay."""
+    columns = (documents["repaired"].to_pylist(), from_arrow(documents["removals"]), documents["site"].to_pylist())
+    found = [describe(lines_of(text, removed), site) for text, removed, site in zip(*columns, strict=True)]
     lists = ("authors", "tags", "related_titles")
-    names = ("title", "author_bio", "source_name", "published_raw", "previous_title", "next_title")
+    names = ("title", "author_bio", "source_name", *DATES, "previous_title", "next_title")
     return with_columns(
         documents,
         **{name: [getattr(metadata, name) for metadata in found] for name in names},

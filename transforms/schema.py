@@ -83,9 +83,13 @@ METADATA = [
     _maybe("author_bio", _string, "The paragraph about the author that stood at the end"),
     _maybe("source_name", _string, "Where the text says it comes from"),
     _maybe("tags", _list(_string), "Tags or keywords"),
-    _maybe("published_at", _time, "Date of publication, where it is not ambiguous"),
+    _maybe(
+        "published_at",
+        _time,
+        "When it was published: the moment where time and zone are said, else midnight UTC of the day; null if ambiguous",
+    ),
     _maybe("published_raw", _string, "The date as it stood in the text"),
-    _maybe("modified_at", _time, "Date of the last change, where the page says one"),
+    _maybe("modified_at", _time, "When it was last changed, where the page says so; as `published_at`"),
     _maybe("previous_title", _string, "Title of the previous article of the site"),
     _maybe("next_title", _string, "Title of the next article of the site"),
     _maybe("related_titles", _list(_string), "Titles of related articles"),
@@ -196,8 +200,8 @@ REJECT_REASONS = (
 
 # What stages hand on within a shard, besides columns of REJECTED: the original, what it was decoded from (null where
 # that is UTF-8), the changes to it so far,
-# the line index (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates,
-# the share of template lines in what stayed,
+# the line index (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates, the share
+# of template lines in what stayed, the date of the last change as the page has it,
 # the shingles (dedup/minhash.py) and the band keys (dedup/bands.py).
 SPANS = pa.list_(
     pa.struct(
@@ -219,6 +223,7 @@ _IN_WORK = {
     "lines": pa.list_(pa.uint64()),
     "line_keys": pa.list_(pa.uint64()),
     "line_document": pa.uint64(),
+    "modified_raw": _string,
     "long_lines": pa.list_(pa.uint64()),
     "bands": pa.list_(pa.uint64(), 32),
     "shingles": pa.large_binary(),
