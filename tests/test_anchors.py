@@ -21,8 +21,8 @@ LANGUAGES = (
 )  # fmt: skip
 _, VOCABULARY = anchors.load()
 FIELDS = {
-    "title", "authors", "author_bio", "source_name", "tags", "published_raw", "modified_raw", "previous_title", "next_title",
-    "related_titles", None,
+    "title", "authors", "author_bio", "source_name", "tags", "published_raw", "modified_raw",
+    "previous_title", "next_title", "related_titles", None,
 }  # fmt: skip
 STRIP = [pytest.param(rule, line, id=f"{rule.id}: {line[:40]}") for rule in rules() for line in rule.strip]
 KEEP = [

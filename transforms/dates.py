@@ -44,11 +44,13 @@ AHEAD = timedelta(days=1)
 _ZONES = {
     name: minutes
     for minutes, names in {
-        0: "z utc gmt wet wez", 60: "cet mez west wesz wat", 120: "cest mesz eet oez sast cat", 180: "eest oesz msk мск trt eat",
+        0: "z utc gmt wet wez", 60: "cet mez west wesz wat", 120: "cest mesz eet oez sast cat",
+        180: "eest oesz msk мск trt eat",
         240: "azt samt", 270: "aft", 300: "pkt uzt yekt", 330: "slst", 345: "npt", 360: "bdt omst", 390: "mmt",
         420: "wib ict krat novt", 480: "wita hkt sgt myt pht irkt awst", 540: "wit jst kst yakt", 570: "acst",
         600: "aest vlat", 630: "acdt", 660: "aedt", 720: "nzst", 780: "nzdt", -150: "ndt", -180: "adt art brt uyt clst",
-        -210: "nst", -240: "edt hae vet clt", -300: "est hne cdt cot pet", -360: "mdt", -420: "mst pdt", -480: "pst akdt",
+        -210: "nst", -240: "edt hae vet clt", -300: "est hne cdt cot pet", -360: "mdt", -420: "mst pdt",
+        -480: "pst akdt",
         -540: "akst", -600: "hst",
     }.items()
     for name in names.split()
@@ -58,13 +60,11 @@ _AMERICAN = {"et": -300, "ct": -360, "mt": -420, "pt": -480}
 FARTHEST = 14 * 60
 # Abbreviations of several zones: no moment, but the line is a date's all the same, as with any word so short.
 ZONE_CHARS = 4
-_SHARED = frozenset("ist cst bst ast gst sst amt ect".split())
+_SHARED = frozenset(["ist", "cst", "bst", "ast", "gst", "sst", "amt", "ect"])
 # What the detector may call it: vocabulary.toml has one table for both.
 _SAME = {"nn": "nb", "no": "nb", "tl": "fil"}
 
-_ZEROS = (
-    "٠۰߀०০੦૦୦௦౦೦൦෦๐໐༠၀႐០᠐᥆᧐᪀᪐᭐᮰᱀᱐꘠꣐꤀꧐꧰꩐꯰０"  # every script's zero; the nine other digits follow it
-)
+_ZEROS = "٠۰߀०০੦૦୦௦౦೦൦෦๐໐༠၀႐០᠐᥆᧐᪀᪐᭐᮰᱀᱐꘠꣐꤀꧐꧰꩐꯰０"  # every script's zero; the nine other digits follow it
 _DIGITS = {ord(zero) + digit: str(digit) for zero in _ZEROS for digit in range(10)}
 
 DIGIT = re.compile("[" + "".join(f"{zero}-{chr(ord(zero) + 9)}" for zero in "0" + _ZEROS) + "]")  # half the time of \\d
@@ -72,8 +72,9 @@ DIGIT = re.compile("[" + "".join(f"{zero}-{chr(ord(zero) + 9)}" for zero in "0" 
 _NUMBER = re.compile(r"\d+")
 _YEAR_OR_DAY = re.compile(r"\d{4}|\d[./-] ?\d{1,2}[./-]")  # one of them stands in every date
 _DASH = re.compile(r"\s?([-./])\s?")
+_DAY_SIGN = re.compile(r"\s?[日일號号]")
 _APART = re.compile(r"[\s,،/()\[\]:;|•·–—-]+")
-_ORDINALS = frozenset("st nd rd th er re eme ero a o e -".split())
+_ORDINALS = frozenset(["st", "nd", "rd", "th", "er", "re", "eme", "ero", "a", "o", "e", "-"])
 _EDGES = ".,()/:-0123456789"
 _MARKS = " \t,;:|()/·•–—-"
 _MARK = re.compile(r"[,;|()/·•–—]|\s-\s")
@@ -131,9 +132,11 @@ def _words() -> _Words:
         changed |= {fold(word) for word in language.changed}
     # A beginning of words, where words are told apart by spaces and take nothing before them.
     stems = "|".join(
-        (r"(?<![^\W\d_])" if stem[0] < "\u0590" else "") + re.escape(stem) for stem in sorted(changed, reverse=True)
+        (r"(?<![^\W\d_])" if stem[0] < "\u0590" else "")
+        + (re.escape(stem[:-1]) + r"(?![^\W\d_])" if stem[-1] == "." else re.escape(stem))
+        for stem in sorted(changed, reverse=True)
     )
-    beside = frozenset(dated) | _ORDINALS | {word for name in weekdays for word in name.split()} | {"t"}
+    beside = frozenset(dated) | _ORDINALS | {word for name in weekdays for word in _split(name)} | {"t"}
     return _Words(
         months=months,
         number={
@@ -142,7 +145,7 @@ def _words() -> _Words:
         },
         dated=frozenset(dated) | _ORDINALS,
         beside=beside,
-        edges=beside | {name.split()[0] for name in months} | _CLOCKS,
+        edges=beside | {name.split()[0] for name in (*months, *weekdays)} | _CLOCKS,
         weekdays=frozenset(weekdays),
         changed=re.compile(stems),
         day_first=frozenset(code for code, language in languages().items() if language.day_first),
@@ -202,7 +205,7 @@ def _before(text: str, numbers: list[tuple[int, int]], at: int) -> Written | Non
         return found
     if (name := _month(gap)) is not None:
         return Written(day_start, end, year, day, month=name)
-    if len(gap) <= 6 and not gap[:1].isalpha() or gap.strip(" ,.") in _ORDINALS:
+    if (len(gap) <= 6 and not gap[:1].isalpha()) or gap.strip(" ,.") in _ORDINALS:
         head = text[max(0, day_start - _LOOK) : day_start]
         if (found_name := _last_month(head)) is not None:
             name, length = found_name
@@ -212,15 +215,16 @@ def _before(text: str, numbers: list[tuple[int, int]], at: int) -> Written | Non
 
 def _figures_before(text: str, numbers: list[tuple[int, int]], at: int) -> Written | None:
     """ "3.4.2020" or "3.4.20", "3 tháng 4 năm 2020": numbers[at] is the year."""
-    (start, first_end), (second, second_end), (year, end) = numbers[at - 2 : at + 1]
-    if first_end - start > 2 or second_end - second > 2:
+    (first, first_end), (second, second_end), (third, end) = numbers[at - 2 : at + 1]
+    if first_end - first > 2 or second_end - second > 2:
         return None
-    left, right = text[first_end:second], text[second_end:year]
-    is_figure = (dash := _DASH.fullmatch(left)) is not None and (again := _DASH.fullmatch(right)) and dash[1] == again[1]
-    if is_figure and (start == 0 or text[start - 1] not in "./"):
-        return Written(start, end, int(text[year:end]), int(text[start:first_end]), int(text[second:second_end]))
+    year, one, two = int(text[third:end]), int(text[first:first_end]), int(text[second:second_end])
+    left, right = text[first_end:second], text[second_end:third]
+    dash = _DASH.fullmatch(left)
+    if dash is not None and _DASH.fullmatch(right) and dash[1] in right and text[first - 1 : first] not in (".", "/"):
+        return Written(first, end, year, one, two)
     if left.strip(" .") in ("thang", "thg") and right.strip(" ,") in ("", "nam"):
-        return Written(start, end, int(text[year:end]), int(text[second:second_end]), int(text[start:first_end]), None, True)
+        return Written(first, end, year, two, one, is_ordered=True)
     return None
 
 
@@ -229,18 +233,12 @@ def _after(text: str, numbers: list[tuple[int, int]], at: int) -> Written | None
     if at + 1 == len(numbers) or not _is_short(numbers[at + 1]):
         return None
     (start, year_end), (second, second_end) = numbers[at], numbers[at + 1]
-    year, gap = int(text[start:year_end]), text[year_end:second]
+    year, number, gap = int(text[start:year_end]), int(text[second:second_end]), text[year_end:second]
     if at + 2 < len(numbers) and _is_short(numbers[at + 2]):
         third, end = numbers[at + 2]
-        left, right = gap.strip(), text[second_end:third].strip()
-        if (len(left) == 1 and left in "-./" and right == left) or (left[:1] in ("年", "년") and right in ("月", "월")):
-            if left[:1] in "年년":
-                if text[end : end + 2].strip()[:1] not in ("日", "일", "號", "号"):
-                    return None
-                end = text.index(text[end : end + 2].strip()[0], end) + 1
-            month, day = int(text[second:second_end]), int(text[third : numbers[at + 2][1]])
-            return Written(start, end, year, month, day, None, True)
-    number = int(text[second:second_end])
+        end = _end_of_figures(text, gap.strip(), text[second_end:third].strip(), end)
+        if end:
+            return Written(start, end, year, number, int(text[third : numbers[at + 2][1]]), is_ordered=True)
     if (name := _month(gap)) is not None:
         return Written(start, second_end, year, number, month=name)
     if gap.strip(" .") and all(word in _words().dated for word in _split(gap)):
@@ -248,6 +246,14 @@ def _after(text: str, numbers: list[tuple[int, int]], at: int) -> Written | None
         if found is not None:
             return Written(start, second_end + found[1], year, number, month=found[0])
     return None
+
+
+def _end_of_figures(text: str, left: str, right: str, end: int) -> int:
+    """Where year, month and day end, by what stands between them; 0 where they are none."""
+    if left == right and left in ("-", ".", "/"):
+        return end
+    day = _DAY_SIGN.match(text, end)
+    return day.end() if day is not None and left[:1] in ("年", "년") and right in ("月", "월") else 0
 
 
 def _split(text: str) -> list[str]:
@@ -322,7 +328,9 @@ def is_date_line(folded: str) -> bool:
         return False
     beside = _words().beside
     return all(
-        word in beside for part in (text[: found.start], text[found.end :]) for word in _split(_TIME.sub(_untimed, part, 1))
+        word in beside
+        for part in (text[: found.start], text[found.end :])
+        for word in _split(_TIME.sub(_untimed, part, 1))
     )
 
 
@@ -378,9 +386,8 @@ def pieces(raw: str) -> list[str]:
 def _numbers(raw: str, text: str) -> list[tuple[int, int]] | None:
     """Where the numbers of `text` stand in `raw`, of which it is the folded form; None where that isn't plain."""
     numbers = [found.span() for found in _NUMBER.finditer(raw)]
-    if [end - start for start, end in numbers] != [end - start for start, end in map(re.Match.span, _NUMBER.finditer(text))]:
-        return None
-    return numbers
+    folded = [found.end() - found.start() for found in _NUMBER.finditer(text)]
+    return numbers if [end - start for start, end in numbers] == folded else None
 
 
 def around(raw: str) -> tuple[str, str, str] | None:
@@ -399,11 +406,11 @@ def around(raw: str) -> tuple[str, str, str] | None:
     name = (found.month or "").split()
     if name and not text[found.start].isdigit():  # "March 3, 2020"
         for _ in name:
-            start = raw.rstrip()[:start].rstrip().rfind(" ", 0, start - 1) + 1
+            start = raw.rfind(" ", 0, len(raw[:start].rstrip())) + 1
     elif name and not text[found.end - 1].isdigit():  # "2020. gada 12. marts"
-        end = raw.index(" ", end) if " " in raw[end:].strip() else len(raw)
-        end = start + len(raw[start:]) if end == len(raw) else (raw + " ").index(" ", end + 1)
-    elif text[found.end - 1] in "日일號号":
+        for _ in range(1 + raw[end:].startswith((" ", ". "))):
+            end = raw.find(" ", end + 1) if " " in raw[end + 1 :] else len(raw)
+    elif _DAY_SIGN.match(text[found.end - 1 :]):
         end = raw.index(text[found.end - 1], end) + 1
     after = text[found.end :]
     time = _TIME.search(after)
@@ -450,9 +457,7 @@ def _day(written: Written, language: str) -> datetime | None:
         is_thai = language == "th"
         if month is None or language in _OTHER_YEARS:
             return None
-        if written.is_ordered:
-            day, month = month, day
-        elif month > 12:
+        if written.is_ordered or month > 12:
             day, month = month, day
         elif day <= 12 and day != month and language not in _words().day_first:
             return None
@@ -480,10 +485,11 @@ def _moment(day: datetime, time: re.Match[str], raw: str, language: str) -> date
 
 
 def _offset(time: re.Match[str], raw: str) -> int | None:
-    """Minutes ahead of UTC. "10:00 - 12:00" is no offset: without "GMT" one stands after seconds, a "T" or as "+0100"."""
+    """Minutes ahead of UTC. "10:00 - 12:00" is none: without "GMT" it stands after seconds or a "T", or as "+0100"."""
     digits = time["off"].replace(":", "")
     if not time["utc"] and (
-        len(digits) < 4 or not (time["sec"] or time["sign"] == "+" or ":" not in time["off"] or re.search(r"\dT\d", raw))
+        len(digits) < 4
+        or not (time["sec"] or time["sign"] == "+" or ":" not in time["off"] or re.search(r"\dT\d", raw))
     ):
         return None
     hours, minutes = (int(digits[:-2]), int(digits[-2:])) if len(digits) > 2 else (int(digits), 0)
@@ -511,7 +517,7 @@ def _is_summer_in_america(day: date) -> bool:
 
 
 def date_documents(documents: pa.Table) -> pa.Table:
-    """Date every document: adds `published_at` and `modified_at` from what was read and `language`; rows and order stay.
+    """Date every document: adds `published_at` and `modified_at` from what was read; rows and order stay.
 
     A page can't say what came after it was fetched: a later date is of something else, an event say.
     """

@@ -24,8 +24,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from transforms.boilerplate.anchors import DATES, HEADERS, Anchor, match_header, match_line, match_paragraph
-from transforms.boilerplate.lines import is_prose, is_teaser
-from transforms.dates import pieces, says_change
+from transforms.boilerplate.lines import PROSE_WIDTH, WIDEST, is_prose, is_teaser
+from transforms.dates import DIGIT, pieces, says_change
 from transforms.folding import fold
 from transforms.names import split_names
 from transforms.schema import with_columns
@@ -42,19 +42,27 @@ RECORD_FIELDS = 2
 RECORD_LINES = 3
 # Shorter lines are no paragraph about the author.
 BIO_CHARS = 60
+# Of a stretch that stays, so many lines are looked at; among shorter ones is no paragraph.
+STRETCH_LINES = 8
+SHORTEST_PROSE = int(PROSE_WIDTH / WIDEST)
 # Below their headings dates and names are those of other articles, or of readers.
 OTHERS = ("boilerplate.related", "boilerplate.comments")
 
 _TAG_SEPARATORS = re.compile(r"\s*[,;|、，；·•]\s*")
 _SENTENCE_END = re.compile(r"[.。．؛;:：,，]$")
-_FIELD = re.compile(r"[^\W\d_][^:：]{0,30}[:：]\s*\S")
+_FIELD = re.compile(r"[^\W\d_][^:：|,.!?，。]{0,24}[:：]\s*\S")
 _WORD = re.compile(r"[^\W\d_]{2,}")
-# Arrows and bullets of a list, at either end; "#" only as a heading's mark, for a title may end in "C#".
-_OPENING = re.compile(r"(?:[\s\u2190-\u21ff\u25a0-\u25ff\u2794-\u27bf\u2900-\u297f>›»•·●‣◦∙|*]|#+\s)+")
-_CLOSING = re.compile(r"[\s\u2190-\u21ff\u25a0-\u25ff\u2794-\u27bf\u2900-\u297f>›»•·●‣◦∙|]+$")
+# Arrows and bullets of a list, at either end; "#" and "-" only as marks of a line, for a title may end in "C#".
+_ARROWS = "".join(
+    map(chr, (*range(0x2190, 0x2200), *range(0x25A0, 0x2600), *range(0x2794, 0x27C0), *range(0x2900, 0x2980)))
+)
+_EDGES = f" \t\u00a0\u3000|•·●‣◦∙›>{_ARROWS}"
+_MARKS = ("#", "-", "*", "»")
+_LINE_MARKS = re.compile(r"(?:#+|[-*]|»+)\s+|»+(?=[^«]*$)")
 # What parts a title from the name of its site, and that name at the end.
 _SITE_NAME = re.compile(r"(?:\s*[|｜_]\s*|\s+(?:[-–—·•»:~]|::)\s+|(?<=[\u3040-\u9fff])[-–—](?=\S))([^|｜_]{2,60})$")
-_CUT_OFF = (".", "…")
+_PARTED = re.compile(r"[|｜_·•»~–—:-]")
+_CUT_OFF = ("...", "…")
 
 
 class Line(NamedTuple):
@@ -63,6 +71,7 @@ class Line(NamedTuple):
     text: str
     reason: str | None = None  # why it went; None where it stays
     anchors: tuple[Anchor, ...] | None = None  # what it was recognised as; None where that wasn't asked
+    is_prose: bool = False  # a paragraph, of what stays
 
 
 @dataclass(slots=True)
@@ -81,23 +90,41 @@ class Metadata:
     related_titles: list[str] = field(default_factory=list)
 
 
-def lines_of(document: str, removed: Sequence[Span]) -> Iterator[Line]:
-    """The lines that can say something, in their order: what went, and of what stays, up to a paragraph of each stretch."""
+def lines_of(document: str, removed: Sequence[Span]) -> list[Line]:
+    """The lines that can say something, in their order: all that went, and of each stretch that stays the first ones,
+    up to a paragraph."""
+    lines: list[Line] = []
     position = 0
     for span in removed:
-        yield from _kept(document[position : span.start])
-        for text in filter(None, map(str.strip, document[span.start : span.end].split("\n"))):
-            yield Line(text, span.reason)
+        if position < span.start:
+            lines += _kept(document, position, span.start)
+        lines += [
+            Line(text, span.reason) for text in map(str.strip, document[span.start : span.end].split("\n")) if text
+        ]
         position = span.end
-    yield from _kept(document[position:])
+    return lines + _kept(document, position, len(document), is_last=True)
 
 
-def _kept(stretch: str) -> Iterator[Line]:
-    for text in stretch.split("\n"):
-        if text := text.strip():
-            yield Line(text)
-            if is_prose(text):
-                return
+def _kept(document: str, start: int, end: int, is_last: bool = False) -> list[Line]:
+    found: list[Line] = []
+    opens = start == 0  # a paragraph on top may have the date of the article below it
+    while start < end:
+        stop = document.find("\n", start, end)
+        stop = end if stop < 0 else stop
+        text = document[start:stop].strip()
+        start = stop + 1
+        if not text:
+            continue
+        if len(text) >= SHORTEST_PROSE and is_prose(text):
+            found.append(Line(text, is_prose=True))
+            if not opens:
+                break
+        elif len(found) < STRETCH_LINES:
+            found.append(Line(text))
+        elif is_last:  # nothing went below
+            break
+        opens = False
+    return found
 
 
 def line_anchors(line: Line) -> tuple[Anchor, ...]:
@@ -110,9 +137,9 @@ def line_anchors(line: Line) -> tuple[Anchor, ...]:
     return found
 
 
-def describe(lines: Iterator[Line] | Sequence[Line], site: str = "") -> Metadata:
+def describe(lines: Sequence[Line], site: str = "") -> Metadata:
     """The metadata of one document, from its lines (`lines_of`) and the site it is on."""
-    reader = _Reader(list(lines))
+    reader = _Reader(lines)
     for at, line in enumerate(reader.lines):
         if line.reason is None:
             reader.stays(at, line)
@@ -126,10 +153,11 @@ def describe(lines: Iterator[Line] | Sequence[Line], site: str = "") -> Metadata
 class _Reader:
     """What has been read of one document."""
 
-    def __init__(self, lines: list[Line]) -> None:
+    def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
         self.found = Metadata()
-        self.own: list[str] = []  # the lines that stay, up to the body
+        self.own: list[Line] = []  # the lines that stay, up to the body
+        self.is_head = True  # no prose has been read, but for the first line
         self.is_below = False  # prose has been read
         self.section = ""  # the reason of the heading above
         # How little it says that it is the date, and the date.
@@ -137,15 +165,15 @@ class _Reader:
 
     def stays(self, at: int, line: Line) -> None:
         """The title, and dates right below it."""
-        prose = is_prose(line.text)
-        if not self.is_below:
-            self.own.append(line.text)
-            if not prose and 1 < len(self.own) <= HEAD_LINES and any(map(str.isdecimal, line.text)):
+        if line.is_prose:
+            self.is_below, self.section = True, ""
+            self.is_head = self.is_head and not self.own
+        if self.is_head or len(self.own) < 2:
+            self.own.append(line)
+            if self.is_head and 1 < len(self.own) <= HEAD_LINES and DIGIT.search(line.text):
                 for anchor in line_anchors(line):
                     if anchor.field in DATES:
                         self.date(at, anchor)
-        if prose:
-            self.is_below, self.section = True, ""
 
     def went(self, at: int, line: Line) -> None:
         """The fields of a line that went."""
@@ -199,16 +227,16 @@ class _Reader:
 
     def date(self, at: int, anchor: Anchor) -> None:
         """The dates of a value: "12 March 2020, updated 13 March 2020" are two."""
-        if anchor.field is None or not anchor.value or self.is_record(at):
+        if anchor.field is None or not anchor.value or (not _is_bare(anchor) and self.is_record(at)):
             return
         first, *others = pieces(anchor.value)
-        self.dates[anchor.field].append((self.is_below, _is_bare(anchor), first))
+        self.dates[anchor.field].append((not self.is_head, _is_bare(anchor), first))
         for other in others:
             lead = fold(re.split(r"\d", other, maxsplit=1)[0])
             if says_change(lead):
-                self.dates["modified_raw"].append((self.is_below, False, other))
+                self.dates["modified_raw"].append((not self.is_head, False, other))
             elif anchor.field == "modified_raw" and _WORD.search(lead):
-                self.dates["published_raw"].append((self.is_below, False, other))
+                self.dates["published_raw"].append((not self.is_head, False, other))
 
     def authors(self, anchor: Anchor) -> None:
         """The names of a byline, whose rule says in which language they are joined."""
@@ -234,8 +262,9 @@ class _Reader:
     def finish(self, site: str) -> Metadata:
         """What was found, put in order."""
         found = self.found
-        title = plain_title(found.title or _head_title(self.own))
-        found.title = without_site(title, self.site_names(site)) or None if title else None
+        title, found.title = plain_title(found.title or _head_title(self.own)), None
+        if any(map(str.isalnum, title)):
+            found.title = without_site(title, self.site_names(site))
         for name, dates in self.dates.items():
             if dates:
                 setattr(found, name, min(dates, key=lambda date: date[:2])[2])
@@ -243,7 +272,7 @@ class _Reader:
         return found
 
     def site_names(self, site: str) -> Iterator[str]:
-        """What the page itself says its site is called: the domain, the source, a line that went, whoever has the rights."""
+        """What the page says its site is called: the domain, the source, a line that went, who has the rights."""
         yield from (site.partition(".")[0], site, self.found.source_name or "")
         for line in self.lines:
             if line.reason is not None and len(line.text) <= TITLE_CHARS:
@@ -260,11 +289,12 @@ def plain_title(title: str) -> str:
     >>> plain_title("» Why iron rusts →"), plain_title("«Iron» in C#")
     ('Why iron rusts', '«Iron» in C#')
     """
-    opening = _OPENING.match(title)
-    begun = title[opening.end() :] if opening is not None else title
-    if "«" in begun:  # its own quotation ends in an arrow
-        return begun.strip()
-    return _CLOSING.sub("", begun) or title.strip()
+    title = title.strip(_EDGES)
+    if title[:1] in _MARKS and (mark := _LINE_MARKS.match(title)) is not None:
+        title = title[mark.end() :].lstrip(_EDGES)
+    if title.endswith("»") and "«" not in title:  # else it closes a quotation
+        title = title.rstrip(_EDGES + "»")
+    return title
 
 
 def without_site(title: str, names: Iterator[str] | Sequence[str]) -> str:
@@ -273,7 +303,7 @@ def without_site(title: str, names: Iterator[str] | Sequence[str]) -> str:
     >>> without_site("Why iron rusts | The Daily Swan", ["dailyswan"]), without_site("Swans - a love story", ["swans"])
     ('Why iron rusts', 'Swans - a love story')
     """
-    end = _SITE_NAME.search(title)
+    end = _SITE_NAME.search(title) if _PARTED.search(title) is not None else None
     if end is None or not (name := _letters(end[1])):
         return title
     for other in names:
@@ -289,21 +319,21 @@ def _letters(name: str) -> str:
     return letters.removeprefix("the") or letters
 
 
-def _head_title(own: Sequence[str]) -> str:
+def _head_title(own: Sequence[Line]) -> str:
     """The first line, where it reads as a title: short, no sentence, and something follows."""
-    if len(own) < 2 or len(own[0]) > TITLE_CHARS or is_prose(own[0]) or _SENTENCE_END.search(own[0]):
+    if len(own) < 2 or own[0].is_prose or len(own[0].text) > TITLE_CHARS or _SENTENCE_END.search(own[0].text):
         return ""
-    return own[0]
+    return own[0].text
 
 
 def _whole_titles(titles: list[str]) -> list[str]:
     """Without those that are cut off where another says the same: "Why iron rusts" and "Why iron rusts ..." are one."""
-    if not any(title.endswith(_CUT_OFF) for title in titles):
+    if len(titles) < 2 or not any(title.endswith(_CUT_OFF) for title in titles):
         return titles
     folded = {title: fold(title).rstrip(".… ") for title in titles}
 
     def is_repeated(title: str) -> bool:
-        return title.endswith(("...", "…")) and any(
+        return title.endswith(_CUT_OFF) and any(
             other != title and (folded[other].startswith(folded[title]) or folded[title].startswith(folded[other]))
             for other in titles
         )

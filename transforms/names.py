@@ -31,25 +31,29 @@ _FAMILY = frozenset(["y", "e", "i"])
 _PLACES = {"in": ("sl",), "at": ("fil",), "en": ("nl", "af"), "na": ("sw",)}
 # Written on to the next word; given names that begin with the letter.
 _PREFIXES = ("و", "ו")
-_NO_PREFIX = frozenset(
-    "وليد وائل وسام وسيم وفاء وجدي وجيه وحيد ورد وردة وداد وديع ودود وصفي وهيب وهبة وفيق ولاء وعد ורד ויקטור ויקטוריה ולדימיר"
-    .split()
-)  # fmt: skip
+_NO_PREFIX = frozenset([
+    "وليد", "وائل", "وسام", "وسيم", "وفاء", "وجدي", "وجيه", "وحيد", "ورد", "وردة", "وداد", "وديع", "ودود", "وصفي",
+    "وهيب", "وهبة", "وفيق", "ولاء", "وعد", "ורד", "ויקטור", "ויקטוריה", "ולדימיר",
+])  # fmt: skip
 # Written without spaces.
 _THAI_JOIN = "และ"
 
 # What may stand in a name in lower case.
-_PARTICLES = frozenset(
-    "von van der den de la le lo li del della dello dei degli dal dalla di da do dos das du des al el bin binti binte ibn "
-    "ben abu bint zu zum zur vom af av aan op ter ten te tot 't het san y e i st. dr. prof. dr prof ap ní nic ó ua".split()
-)
+_PARTICLES = frozenset([
+    "von", "van", "der", "den", "de", "la", "le", "lo", "li", "del", "della", "dello", "dei", "degli", "dal", "dalla",
+    "di", "da", "do", "dos", "das", "du", "des", "al", "el", "bin", "binti", "binte", "ibn", "ben", "abu", "bint",
+    "zu", "zum", "zur", "vom", "af", "av", "aan", "op", "ter", "ten", "te", "tot", "'t", "het", "san", "y", "e", "i",
+    "st.", "dr.", "prof.", "dr", "prof", "ap", "ní", "nic", "ó", "ua",
+])  # fmt: skip
 _ELIDED = ("d'", "d’", "l'", "l’", "o'", "o’")
 # Words that open a title or a prose line after "By", "Von", "Par", and are no one's first name.
-_NOT_NAMES = frozenset(
-    "the a an any all my our your his her its their this that these those no not one two day night far then now means "
-    "way der die das den dem ein eine einem einer allem anfang hier dort heute morgen nun ab le la les un une el los las "
-    "il lo gli uno una o os as um uma het een".split()
-)
+_NOT_NAMES = frozenset([
+    "the", "a", "an", "any", "all", "my", "our", "your", "his", "her", "its", "their", "this", "that", "these",
+    "those", "no", "not", "one", "two", "day", "night", "far", "then", "now", "means", "way", "der", "die", "das",
+    "den", "dem", "ein", "eine", "einem", "einer", "allem", "anfang", "hier", "dort", "heute", "morgen", "nun", "ab",
+    "le", "la", "les", "un", "une", "el", "los", "las", "il", "lo", "gli", "uno", "una", "o", "os", "as", "um", "uma",
+    "het", "een",
+])  # fmt: skip
 _MARKS = re.compile(r"[，。！？؟：:।॥።]")
 
 
@@ -64,7 +68,7 @@ def split_names(value: str, language: str = "") -> list[str]:
 
 
 def _split(part: str, language: str) -> list[str]:
-    if part.isascii() and " " not in part:
+    if " " not in part and _THAI_JOIN not in part:
         return [part]
     names: list[str] = []
     words = part.split()
@@ -88,7 +92,7 @@ def _split(part: str, language: str) -> list[str]:
 def _is_join(word: str, part: str, language: str) -> bool:
     """In lower case, for "E" is an initial and "Dan" a name; or where all is in capitals."""
     folded = word.casefold()
-    if folded not in _joins() or (word != folded and not part.isupper()):
+    if folded not in _joins() or (word[0].isupper() and not part.isupper()):
         return False
     return folded not in _PLACES or language in _PLACES[folded]
 
@@ -135,14 +139,14 @@ def is_name(person: str, alone: bool) -> bool:
         return False  # "Por Tierra y Mar"
     return (
         words[0][0].isupper()
-        and words[-1][0].isupper()
+        and (words[-1][0].isupper() or words[-1].startswith(_ELIDED))
         and all(word[0].isupper() or word in _PARTICLES or word.startswith(_ELIDED) for word in words)
     )
 
 
 def is_names(value: str, bare: bool, language: str = "") -> bool:
     """One to four persons. Without a colon each needs two words: "Von Max Muster", not "Von Menschen und Mäusen"."""
-    if len(value) > NAMES_CHARS or value[-1] in "!?。！？:।۔":
+    if len(value) > NAMES_CHARS or value[-1] in "!?。！？:।۔" or "，" in value:
         return False
     # "By Jane Doe, Staff Writer": what follows the first comma may be a post.
     persons = split_names(value, language)

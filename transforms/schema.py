@@ -86,7 +86,7 @@ METADATA = [
     _maybe(
         "published_at",
         _time,
-        "When it was published: the moment where time and zone are said, else midnight UTC of the day; null if ambiguous",
+        "When it was published: the moment where time and zone are said, else midnight UTC of the day, if unambiguous",
     ),
     _maybe("published_raw", _string, "The date as it stood in the text"),
     _maybe("modified_at", _time, "When it was last changed, where the page says so; as `published_at`"),
@@ -199,10 +199,9 @@ REJECT_REASONS = (
 )
 
 # What stages hand on within a shard, besides columns of REJECTED: the original, what it was decoded from (null where
-# that is UTF-8), the changes to it so far,
-# the line index (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates, the share
-# of template lines in what stayed, the date of the last change as the page has it,
-# the shingles (dedup/minhash.py) and the band keys (dedup/bands.py).
+# that is UTF-8), the changes to it so far, the line index (boilerplate/lines.py), the text before stripping and what
+# went from it, in its coordinates, the share of template lines in what stayed, the date of the last change as the page
+# has it, the shingles (dedup/minhash.py) and the band keys (dedup/bands.py).
 SPANS = pa.list_(
     pa.struct(
         [

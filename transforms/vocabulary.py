@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,13 @@ class Language:
 def languages() -> dict[str, Language]:
     """By ISO 639-1 code (ISO 639-2 for Filipino)."""
     table = tomllib.loads((files("transforms") / "vocabulary.toml").read_text("utf-8"))
-    return {
-        code: Language(
-            day_first=entry["day_first"],
-            **{
-                name: tuple(tuple(item) if isinstance(item, list) else item for item in value)
-                for name, value in entry.items()
-                if name != "day_first"
-            },
-        )
-        for code, entry in table.items()
+    return {code: _language(entry) for code, entry in table.items()}
+
+
+def _language(entry: dict[str, Any]) -> Language:
+    frozen: dict[str, Any] = {
+        name: tuple(tuple(item) if isinstance(item, list) else item for item in value)
+        for name, value in entry.items()
+        if isinstance(value, list)
     }
+    return Language(day_first=entry["day_first"], **frozen)

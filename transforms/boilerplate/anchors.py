@@ -573,6 +573,7 @@ def _candidates(folded: str, lexicon: _Lexicon) -> Iterator[int]:
     return iter(sorted(numbers))
 
 
+@lru_cache(maxsize=1 << 14)
 def match_header(line: str) -> tuple[Anchor, ...]:
     """The anchors of a line that is a header of several parts, "By Jane Doe | 3 May 2020 | 4 min read"; or none.
 
@@ -607,7 +608,7 @@ def _join_time(found: list[Anchor], time: str, line: str) -> None:
 
 
 def _match_credit(line: str) -> tuple[Anchor, ...]:
-    """Who and when in one: "Posted by Jane Doe on 3 May 2020", "Veröffentlicht am 3. Mai 2020 von Max Muster in Kultur".
+    """Who and when in one: "Posted by Jane Doe on 3 May 2020", "Veröffentlicht am 3. Mai 2020 von Max Muster".
 
     Round the date stands a byline, before it or behind it, and nothing else but a date's label and the section.
     """
@@ -626,7 +627,8 @@ def _match_credit(line: str) -> tuple[Anchor, ...]:
 
 
 def _byline(text: str) -> Anchor | None:
-    """The byline that the text is. Beside a date its label needs no colon: "Dodane przez Jan Nowak"."""
+    """The byline that the text is. Beside a date its label needs no colon: "Dodane przez Jan Nowak", and one of several
+    words may be a user's, "Posted by admin"."""
     anchor = match_line(text) if text else None
     if anchor is not None:
         return anchor if anchor.field == "authors" and anchor.value else None
@@ -635,7 +637,7 @@ def _byline(text: str) -> Anchor | None:
         rule = _lexicon().labels.get(fold(" ".join(words[:count])))
         if rule is not None and rule.field == "authors":
             value = " ".join(words[count:])
-            return _anchor(rule, value) if is_names(value, bare=True, language=rule.language) else None
+            return _anchor(rule, value) if is_names(value, bare=count == 1, language=rule.language) else None
     return None
 
 
@@ -662,29 +664,9 @@ def match_paragraph(paragraph: str) -> Anchor | None:
     return None
 
 
-# "Home | About us | Contact", "Facebook · X": marks between the parts of a row of links.
-_ROW = re.compile(r"\s*[|｜·•]\s*")
-_ROW_PARTS = 12
 # What an extractor glued together: "ShareTweetPrint", "Read nextThe last boat".
 _GLUED = re.compile(r"(?<=[a-zß-öø-ÿā-ž0-9а-яёіїєґ])(?=[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ])")
 _GLUED_LIMIT = 600
-
-
-def match_row(line: str) -> Anchor | None:
-    """The anchor that a row of links is, of which at least two in three parts are anchors; the first of them names it.
-
-    >>> match_row("Privacy policy | Terms of use | Imprint").reason
-    'boilerplate.legal'
-    """
-    if len(line) > LINE_LIMIT or _ROW.search(line) is None:
-        return None
-    parts = [part for part in _ROW.split(line) if part]
-    if not 2 <= len(parts) <= _ROW_PARTS:
-        return None
-    found = [anchor for part in parts if (anchor := match_line(part)) and anchor.reason not in HEADERS]
-    if len(found) < 2 or len(found) * 3 < len(parts) * 2:
-        return None
-    return Anchor(found[0].reason, found[0].rule, "line", "both", None, "", min(0.9, max(a.confidence for a in found)))
 
 
 def match_glued(line: str) -> Anchor | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from transforms.boilerplate.anchors import Anchor, match_glued, match_line, match_paragraph, match_row
+from transforms.boilerplate.anchors import Anchor, match_glued, match_line, match_paragraph
 from transforms.boilerplate.lines import (
     PROSE_WIDTH,
     Kind,
@@ -62,7 +62,7 @@ def line_anchor(line: str) -> Anchor | None:
     """The phrase that a line is, or several in a row, or glued together."""
     if not line:
         return None
-    return (match_line(line) or match_row(line) if len(line) <= ANCHOR_CHARS else None) or match_glued(line)
+    return (match_line(line) if len(line) <= ANCHOR_CHARS else None) or match_glued(line)
 
 
 class Evidence(NamedTuple):
