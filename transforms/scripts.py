@@ -80,7 +80,6 @@ def _class_of(scripts: Iterable[str]) -> str:
 
 
 # For character classes: the scripts that put no space between words.
-UNSPACED = _class_of(("Hani", "Hira", "Kana", "Bopo", "Yiii", "Thai", "Laoo", "Mymr", "Khmr", "Tibt"))
 # Of the first plane: one range beyond it makes re try the ranges one by one, and no page begins with such a letter.
 _BEYOND_LATIN = re.compile(
     "["

@@ -31,7 +31,7 @@ from transforms.dates import DIGIT, LINE_CHARS, around, figures, is_date_line, i
 from transforms.dates import find as find_date
 from transforms.folding import fold, unaccent
 from transforms.names import is_names, without_section
-from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED, first_script
+from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED_SET, first_script
 
 # One rules file each; the order is also the order of precedence between phrases of equal confidence.
 SUBJECTS = (
@@ -119,7 +119,7 @@ _COUNT = re.compile(r"\s*[(\[（［]\s*\d[\d.,]{0,9}\+?\s*[)\]）］]$")
 _PICTURES = re.compile(
     "^[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\\s]+|[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d\\s]+$"
 )
-_IS_UNSPACED = re.compile(f"[{UNSPACED}]")
+_IS_UNSPACED = re.compile(f"[{UNSPACED_SET}]")
 
 
 def _is_picture(character: str) -> bool:
@@ -222,6 +222,7 @@ def _read_openings(pattern: str, at: int) -> tuple[frozenset[str] | None, bool, 
 
 
 # --- what a label's value must look like ---------------------------------------------------------------------------
+
 
 def _is_words(value: str, bare: bool) -> bool:
     if len(value) > 100 or "。" in value[:-1]:  # a caption, or prose glued to a credit

@@ -21,7 +21,7 @@ import pyarrow as pa
 import xxhash
 
 from transforms.schema import with_columns
-from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED
+from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED_SET
 
 _DIGITS = re.compile(r"\d\d*")  # re finds the first of a class three times faster than the first of a repetition
 _LETTER = re.compile(r"[^\W\d_]")
@@ -39,7 +39,7 @@ UNMARKED_PROSE_WIDTH = 150
 _UNMARKED = re.compile("[\u0e00-\u0eff][\"'”’»)]*$")
 _SENTENCE_END = tuple(SENTENCE_ENDS)
 _STOPS = tuple(FULL_STOPS)
-_NO_SPACES = re.compile(f"[{UNSPACED}]")
+_NO_SPACES = re.compile(f"[{UNSPACED_SET}]")
 _CLOSING = "\"'”’»«“)]）」』】"
 # Cut off by a program: an ellipsis glued to a letter. Prose that trails off is longer or ends a dialogue.
 _CUT_OFF = re.compile(r"[^\W_](?:\.\.\.|…|\[\.\.\.\]|\[…\])$")
