@@ -19,7 +19,7 @@ LANGUAGES = (
     "ur", "ro", "hu", "sr", "hr", "bg", "sk", "sl", "sv", "da", "nb", "fi", "lt", "lv", "et", "hy", "ka", "sw",
     "vi", "id", "hi", "bn", "ta", "th",
 )  # fmt: skip
-_, VOCABULARY = anchors.load()
+
 FIELDS = {
     "title", "authors", "author_bio", "source_name", "tags", "published_raw", "modified_raw",
     "previous_title", "next_title", "related_titles", None,
@@ -91,9 +91,9 @@ def test_an_undeclared_double_is_an_error(kind: str) -> None:
     once = Rule("related.aa.one", "boilerplate.related", "aa", kind, "both", 0.9, phrases=("Réad ON and on",))
     again = Rule("related.bb.two", "boilerplate.related", "bb", kind, "both", 0.9, phrases=("read on and on",))
     with pytest.raises(ValueError, match=r"related\.bb\.two.*related\.aa\.one"):
-        anchors.lay_out([*rules(), once, again], VOCABULARY)
+        anchors.lay_out([*rules(), once, again])
     declared = replace(again, phrases=(), shared=again.phrases)
-    assert anchors.lay_out([*rules(), once, declared], VOCABULARY).rules[-1] == declared
+    assert anchors.lay_out([*rules(), once, declared]).rules[-1] == declared
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.id)

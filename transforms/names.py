@@ -122,7 +122,8 @@ def _unders() -> frozenset[str]:
 
 
 def _is_caseless(letter: str) -> bool:
-    return letter.isalpha() and letter.upper() == letter.lower()
+    # Georgian has capitals for headlines only.
+    return letter.isalpha() and (letter.upper() == letter.lower() or "\u10d0" <= letter <= "\u10ff")
 
 
 def is_name(person: str, alone: bool) -> bool:

@@ -36,6 +36,8 @@ BODY_CONFIDENCE = 0.9
 # Between short paragraphs a label with a title ("Read more: …") need not be as sure.
 SHORT_CONFIDENCE = 0.85
 BODY_WORDS = 3
+# One word that is this sure ("Advertisement") goes alone, too, where no other line may be the heading of a section.
+SURE = 0.95
 BODY_REASONS = frozenset(f"boilerplate.{name}" for name in ("related", "share", "subscribe", "promotion", "comments"))
 # Below this an anchor counts only beside other evidence ("Tags a b c" without a colon, a date without a word).
 ALONE_CONFIDENCE = 0.5
@@ -449,7 +451,7 @@ class _Decision(Page):
             return anchor.confidence >= BODY_CONFIDENCE
         if anchor.confidence < BODY_CONFIDENCE:
             return False
-        return not self.is_heading(line) or (anchor.reason == "boilerplate.promotion" and not self.has_headings(line))
+        return not self.is_heading(line) or (anchor.confidence >= SURE and not self.has_headings(line))
 
     def has_headings(self, line: Line) -> bool:
         """Whether other lines of the body head sections: an article has several, or none."""
