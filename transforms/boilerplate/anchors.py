@@ -318,12 +318,12 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
         if rule.kind == "paragraph":
             continue
         for phrase in map(fold, rule.phrases):
-            said = _of_words(rule, phrase)
-            _enter(named if rule.kind == "label" else whole, phrase, said)
+            meant = _of_words(rule, phrase)
+            _enter(named if rule.kind == "label" else whole, phrase, meant)
             if rule.kind == "label" or (rule.kind == "heading" and rule.field):
-                labels.setdefault(phrase, said)
+                labels.setdefault(phrase, meant)
             if rule.kind == "label" and rule.bare is not None:
-                bare.setdefault(phrase.split(" ", 1)[0], []).append((phrase + " ", said))
+                bare.setdefault(phrase.split(" ", 1)[0], []).append((phrase + " ", meant))
         script = _script_of(rule)
         for entries in scripted.values() if script == "any" else (scripted[script],):
             entries.extend((_fold_pattern(pattern), rule) for pattern in rule.patterns if not rule.when)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_paragraph
 from transforms.boilerplate.evidence import NUMBERED_WIDTH, PARAGRAPH_CHARS, Page, is_wide, line_anchor
-from transforms.boilerplate.lines import fold, is_bulleted, is_prose, is_teaser
+from transforms.boilerplate.lines import ends_sentence, fold, is_bulleted, is_prose, is_teaser
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates, template_share
 from transforms.config import Boilerplate, Config
 from transforms.schema import with_columns
@@ -207,6 +207,9 @@ class _Decision(Page):
     ) -> None:
         super().__init__(lines, hashes, templates, has_url, settings)
         self.gone: dict[int, Removal] = {}
+        self.company: set[int] = set()
+        self.last_article = 0
+        self.is_overview = False  # a text without a body, of several kinds of furniture
 
     def round(self) -> bool:
         """Apply every rule once to what is left; whether anything went."""
@@ -232,6 +235,10 @@ class _Decision(Page):
     def decide(self, name: str, zone: list[int], is_upward: bool) -> None:
         """Let every line of the zone go of which a rule says so, from the edge of the text on."""
         is_edge = name in ("head", "tail")
+        self.find_company(zone)
+        if name == "tail":  # below it nothing reads as an article's
+            articles = (place for place in reversed(range(len(zone))) if self.is_article(zone[place]))
+            self.last_article = next(articles, 0)
         places = range(len(zone))
         for place in reversed(places) if is_upward else places:
             at = zone[place]
@@ -310,7 +317,7 @@ class _Decision(Page):
 
     def is_bare_sentence(self, at: int) -> bool:
         """Whether the line is a sentence that no phrase shows to be the site's."""
-        return self.is_sentence(at) and self.anchor(at) is None and self.paragraph(at) is None
+        return ends_sentence(self.lines[at]) and self.anchor(at) is None and self.paragraph(at) is None
 
     def is_heading(self, line: Line) -> bool:
         """Whether an anchor may be the heading of a section: of a word or two, alone, once."""
@@ -346,20 +353,29 @@ class _Decision(Page):
         return run
 
     def has_company(self, line: Line) -> bool:
-        """Whether in the row of residue around the line one is furniture by itself: an anchor, or, at the edge of the
-        text, a template that is no sentence."""
-        for step in (-1, 1):
-            place = line.place + step
-            while 0 <= place < len(line.zone):
-                at = line.zone[place]
-                if self.is_tail_anchor(at) or self.paragraph(at) is not None:
-                    return True
-                if at not in self.support or at in self.folded:
-                    break
-                if line.is_edge and (not self.is_sentence(at) or (at == self.left[0] and is_wide(self, at))):
-                    return True
-                place += step
-        return False
+        """Whether in the row of residue around the line one is furniture by itself: an anchor, a notice, or, where the
+        text begins, a paragraph that most of the site's articles begin with."""
+        return line.at in self.company
+
+    def find_company(self, zone: list[int]) -> None:
+        """Find, of rows of residue, those with furniture."""
+        row: list[int] = []
+        is_furniture = False
+        for at in (*zone, -1):
+            is_sure = at >= 0 and self.is_residue(at) and self.is_furniture(at)
+            if is_sure or (at in self.support and at not in self.folded):
+                row.append(at)
+                is_furniture = is_furniture or is_sure
+                continue
+            if is_furniture:
+                self.company.update(row)
+            row, is_furniture = [], False
+
+    def is_furniture(self, at: int) -> bool:
+        """Whether the line is the site's, whatever stands beside it."""
+        if self.is_tail_anchor(at) or self.paragraph(at) is not None:
+            return not self.is_own_anchor(at)
+        return at == self.left[0] and is_wide(self, at) and self.share(at) >= MOST
 
     # Rules of the head
 
@@ -420,10 +436,12 @@ class _Decision(Page):
         """The first line again, before the body begins."""
         if not head:
             return
-        title = fold(self.lines[head[0]])
-        for at in head[1:HEAD_LINES]:
+        title, others = fold(self.lines[head[0]]), 1
+        for at in head[1:]:
             if self.hashes[at] and fold(self.lines[at]) == title:
                 self.gone[at] = Removal("boilerplate.title_repeat", "title.repeat", 0.99)
+            elif (others := others + 1) == HEAD_LINES:
+                break
 
     # Rules of the body
 
@@ -471,6 +489,7 @@ class _Decision(Page):
         return not (
             is_bulleted(self.lines[at])
             or anchor.reason == "boilerplate.contact"
+            or (anchor.value and self.is_weak(anchor) and anchor.reason == "boilerplate.related")
             or (anchor.reason in HEADERS and anchor.kind == "label" and not anchor.value)
         ) or any(one in self.gone or self.is_residue(one) for one in line.beside(-1, 1))
 
@@ -482,8 +501,7 @@ class _Decision(Page):
         is_last = line.at == self.left[-1]
         if line.is_edge and not is_last:
             return True
-        below = [at for at in line.zone[line.place + 1 :] if at not in self.gone]
-        return not any(self.is_article(at) for at in below) and self.is_bio(line.at)
+        return line.place >= self.last_article and self.is_bio(line.at)
 
     def is_enclosed(self, line: Line) -> bool:
         """Whether the line is narrow, no sentence or item, and stands between furniture and the end of the text."""
@@ -555,9 +573,13 @@ class _Decision(Page):
         first: dict[str, int] = {}
         found: list[int] = []
         place = 0
+        failed, distance = 0, 0  # up to where a passage so far above has been found too short
         while place < len(left):
             line = self.lines[left[place]]
             above = first.setdefault(line, place) if self.prose[left[place]] else place
+            if above == place or (place < failed and place - above == distance):
+                place += 1
+                continue
             run = 0
             while above + run < place < len(left) - run and (
                 self.lines[left[above + run]] == self.lines[left[place + run]]
@@ -572,6 +594,7 @@ class _Decision(Page):
                 found += again
                 place += run
             else:
+                failed, distance = place + run, place - above
                 place += 1
         self.gone.update(dict.fromkeys(found, Removal("boilerplate.template", "template.twice", 0.9)))
         return bool(found)
@@ -602,13 +625,14 @@ class _Decision(Page):
 
     def by_author(self, tail: list[int]) -> int:
         """Where in the tail a list of other articles by the author begins: a bio above it says the name."""
-        names = [found[0] for at in tail if self.is_bio(at) and (found := _NAME.match(self.lines[at]))]
-        for place, at in enumerate(tail):
-            if not self.is_sentence(at) and not self.prose[at] and any(name in self.lines[at] for name in names):
-                if self.is_bio(at) or any(self.is_article(one) for one in tail[place:]):
-                    continue
-                return place
-        return len(tail)
+        bio = next((place for place, at in enumerate(tail) if self.is_bio(at)), len(tail))
+        found = _NAME.match(self.lines[tail[bio]]) if bio < len(tail) else None
+        if found is None:
+            return len(tail)
+        first = len(tail)
+        while first - 1 > bio and not self.is_article(tail[first - 1]):
+            first -= 1
+        return next((place for place in range(first, len(tail)) if found[0] in self.lines[tail[place]]), len(tail))
 
     def cut(self, tail: list[int], body: list[int] | None) -> list[int]:
         """Cut from the first heading of a block on; what stands before it."""
@@ -672,7 +696,9 @@ class _Decision(Page):
 
     def below(self, tail: list[int]) -> list[int]:
         """Cut below a line that most articles of the site have; what stands before it."""
-        cut = next((place for place in range(len(tail) - 1) if self.begins_below(tail, place)), len(tail))
+        last = next((place for place in reversed(range(len(tail))) if self.is_article(tail[place])), -1)
+        places = range(max(0, last), len(tail) - 1)
+        cut = next((place for place in places if self.begins_below(tail, place)), len(tail))
         for at in tail[cut:]:
             anchor = self.anchor(at) if self.is_tail_anchor(at) else self.paragraph(at)
             support = self.support.get(at)
@@ -687,8 +713,6 @@ class _Decision(Page):
         """Whether what stands below this line is the site's: it is no item of a list that articles share."""
         at = tail[place]
         if self.share(at) < MOST or at in self.folded or self.is_own_anchor(at):
-            return False
-        if any(self.is_article(one) for one in tail[place + 1 :]):
             return False
         if self.anchor(at) is None and (self.width(at) < SITE_LINE_WIDTH or self.is_sentence(at)):
             return False
@@ -715,8 +739,8 @@ class _Decision(Page):
         """No prose at all. A page with several kinds of furniture is furniture: an overview, an empty article. Any
         other may be a poem or a list, and loses only lines of its site's template."""
         kinds = {anchor.reason for at in self.left if self.is_tail_anchor(at) and (anchor := self.anchor(at))}
-        self.is_furniture = len(kinds) >= FURNITURE_KINDS
-        left = self.cut(self.left, None) if self.is_furniture else self.left
+        self.is_overview = len(kinds) >= FURNITURE_KINDS
+        left = self.cut(self.left, None) if self.is_overview else self.left
         self.read_alone()
         self.decide("alone", left, False)
 
@@ -724,7 +748,7 @@ class _Decision(Page):
         """Whether a line of a text without a body is the site's: not a word of a poem, of a text cut into lines."""
         if self.share(line.at) < SITE_SHARE or not self.is_site_line(line):
             return False
-        return self.has_url or self.is_furniture or line.anchor is not None
+        return self.has_url or self.is_overview or line.anchor is not None
 
 
 class _Counts:
