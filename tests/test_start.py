@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -173,7 +174,8 @@ def test_sigterm_ends_a_run_at_work_and_the_next_goes_on(folder, with_server, st
     job = start(with_server, hold(folder, point))
     wait_for((folder / "held").exists)
     for process in ours(with_server) if whom == "all its processes" else [psutil.Process(job.pid)]:
-        process.terminate()
+        with suppress(psutil.NoSuchProcess):  # the first one told may end the others
+            process.terminate()
     _, errors = job.communicate(timeout=PATIENCE)
     assert job.returncode == 143, errors
     assert errors.splitlines()[-1] == INTERRUPTED
