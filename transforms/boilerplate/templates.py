@@ -54,7 +54,8 @@ FURNITURE_LEAST = 3
 def are_templates(groups: I64, total: I64, settings: Boilerplate) -> npt.NDArray[np.bool_]:
     """Which of the lines that stand in so many groups of their sites' totals are templates."""
     least: npt.NDArray[np.float64] = np.maximum(settings.template_min_groups, settings.template_min_share * total)
-    return groups >= least
+    is_template: npt.NDArray[np.bool_] = groups >= least
+    return is_template
 
 
 def are_known(keys: U64, templates: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
