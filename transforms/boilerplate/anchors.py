@@ -668,6 +668,8 @@ def match_paragraph(paragraph: str) -> Anchor | None:
 # What an extractor glued together: "ShareTweetPrint", "Read nextThe last boat".
 _GLUED = re.compile(r"(?<=[a-zß-öø-ÿā-ž0-9а-яёіїєґ])(?=[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ])")
 _GLUED_LIMIT = 600
+# So many buttons are enough, where one in four is of a kind that no rule has.
+GLUED_PARTS, GLUED_SHARE = 3, 0.75
 
 
 def match_glued(line: str) -> Anchor | None:
@@ -684,7 +686,8 @@ def match_glued(line: str) -> Anchor | None:
     first = match_line(parts[0])
     if first is None or first.value or first.place == "head":
         return None
-    if all(match_line(part) is not None for part in parts[1:]):
+    known = sum(match_line(part) is not None for part in parts)
+    if known == len(parts) or (known >= GLUED_PARTS and known >= GLUED_SHARE * len(parts)):
         return Anchor(first.reason, first.rule, "line", first.place, None, "", max(first.confidence, 0.9))
     if first.kind == "heading" and first.field == "related_titles":
         return Anchor(first.reason, first.rule, "label", first.place, first.field, "; ".join(parts[1:]), 0.9)

@@ -36,6 +36,10 @@ PARAGRAPH_CHARS = 60
 SENTENCES = 3
 SENTENCES_SHARE = 0.5
 SENTENCE_WORDS = 3
+# A paragraph below "About the author" is no article's, unless the name with which it begins stands above, too.
+AUTHOR_CONFIDENCE = 0.8
+NAME_CHARS = 40
+_NAMES = re.compile(r"(?<=\s)[^\W\d_a-z][\w'’-]{2,}")
 # A second article stands below so many paragraphs of the first: an update has one above what stood before.
 OWN_PARAGRAPHS = 2
 # A template of other numbers than here is one only where it is so narrow, and among others.
@@ -160,6 +164,8 @@ class Page:
         own = [place for place, at in enumerate(left) if self.prose[at] and self.is_own(at)]
         while own and self.paragraph(left[own[-1]]) is not None:
             own.pop()
+        if len(own) > 1 and self._is_about_author(own):
+            own.pop()
         banner = self.paragraph(left[0]) if len(own) > 1 and own[0] == 0 else None
         if banner is not None and banner.reason == "boilerplate.cookie":  # it stands above the title
             own.pop(0)
@@ -170,6 +176,16 @@ class Page:
             if len(own) < max(SENTENCES, SENTENCES_SHARE * len(left)):
                 return 0, 0
         return own[0], own[-1] + 1
+
+    def _is_about_author(self, own: Sequence[int]) -> bool:
+        """Whether the last paragraph stands alone below a heading that says it is about the author, of whom nothing
+        above speaks."""
+        at, heading = self.left[own[-1]], self.anchor(self.left[own[-1] - 1])
+        if heading is None or heading.reason != "boilerplate.author_bio" or heading.kind != "heading":
+            return False
+        names = _NAMES.findall(self.lines[at][:NAME_CHARS])
+        above = [self.lines[self.left[place]] for place in own[:-1]]
+        return heading.confidence >= AUTHOR_CONFIDENCE and not any(name in line for name in names for line in above)
 
     def is_own(self, at: int) -> bool:
         """Whether the line is no template by its words alone."""

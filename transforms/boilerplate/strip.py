@@ -611,16 +611,17 @@ class _Decision(Page):
         return True
 
     def begun(self) -> int | None:
-        """Where the beginning of the next article stands, cut off: below a label without a title, up to the end."""
+        """Where the beginning of the next article stands, cut off: "Next article", a title, and up to the end."""
         end = len(self.left)
         while end > self.start and self.is_tail_anchor(self.left[end - 1]):  # "Read on"
             end -= 1
         if end == self.start or not self.is_teaser(self.left[end - 1]):
             return None
-        for place in range(self.start + 1, end - 1):
-            anchor = self.anchor(self.left[place]) if not self.prose[self.left[place]] else None
-            if anchor is not None and anchor.field in ("previous_title", "next_title") and not anchor.value:
-                return place
+        for place in reversed(range(self.start + 1, end - 2)):
+            anchor = None if self.prose[self.left[place]] else self.anchor(self.left[place])
+            if anchor is not None:  # the last label above, with a title right below and no text of its own
+                is_label = anchor.reason in ("boilerplate.navigation", "boilerplate.related") and not anchor.value
+                return place if is_label and not self.is_sentence(self.left[place + 1]) else None
         return None
 
     def by_author(self, tail: list[int]) -> int:

@@ -61,7 +61,8 @@ def are_templates(groups: I64, total: I64, settings: Boilerplate) -> npt.NDArray
 def are_known(keys: U64, templates: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which keys say something of other articles: templates, and any title and opening."""
     kind = keys & np.uint64(7)
-    return (keys > 7) & (templates | (kind == Kind.TITLE) | (kind == Kind.OPENING))
+    is_known: npt.NDArray[np.bool_] = templates | (kind == Kind.TITLE) | (kind == Kind.OPENING)
+    return is_known & (keys > 7)
 
 
 def asked_for(keys: U64) -> U64:
