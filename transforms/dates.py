@@ -314,12 +314,12 @@ def is_date_line(folded: str) -> bool:
     >>> is_date_line("2020. marcius 12., kedd 10:15"), is_date_line("12 march 2020 was a thursday.")
     (True, False)
     """
-    if len(folded) > LINE_CHARS or _YEAR_OR_DAY.search(folded) is None:
+    if not folded or len(folded) > LINE_CHARS:
         return False
     edges = _words().edges  # most lines with a number begin or end with another word
-    if folded[0].isalpha() and folded.split(None, 1)[0].strip(_EDGES) not in edges:
+    if folded[0].isalpha() and folded.split(" ", 1)[0].strip(_EDGES) not in edges:
         return False
-    last = folded.rsplit(None, 1)[-1].strip(_EDGES)
+    last = folded[folded.rfind(" ") + 1 :].strip(_EDGES)
     if len(last) > ZONE_CHARS and last.isalpha() and last not in edges:
         return False
     text = figures(folded)
@@ -410,8 +410,8 @@ def around(raw: str) -> tuple[str, str, str] | None:
     elif name and not text[found.end - 1].isdigit():  # "2020. gada 12. marts"
         for _ in range(1 + raw[end:].startswith((" ", ". "))):
             end = raw.find(" ", end + 1) if " " in raw[end + 1 :] else len(raw)
-    elif _DAY_SIGN.match(text[found.end - 1 :]):
-        end = raw.index(text[found.end - 1], end) + 1
+    elif (sign := _DAY_SIGN.match(text[found.end - 1 :])) is not None:
+        end = max(end, raw.find(sign[0], end) + 1)
     after = text[found.end :]
     time = _TIME.search(after)
     if time is not None and all(word in _words().beside for word in _split(after[: time.start()])):

@@ -116,7 +116,7 @@ def _kept(document: str, start: int, end: int, is_last: bool = False) -> list[Li
         if not text:
             continue
         if len(text) >= SHORTEST_PROSE and is_prose(text):
-            found.append(Line(text, is_prose=True))
+            found.append(Line(text, None, None, True))
             if not opens:
                 break
         elif len(found) < STRETCH_LINES:
@@ -210,7 +210,7 @@ class _Reader:
             return True
         if not self.is_below or self.section in OTHERS or len(line.text) < BIO_CHARS or not is_prose(line.text):
             return False
-        if any(" " in name and line.text.startswith(f"{name} ") for name in self.found.authors):
+        if any(_begins_with(line.text, name) for name in self.found.authors):
             return True
         paragraph = match_paragraph(line.text)
         return paragraph is not None and paragraph.reason == "boilerplate.author_bio"
@@ -277,6 +277,13 @@ class _Reader:
         for line in self.lines:
             if line.reason is not None and len(line.text) <= TITLE_CHARS:
                 yield line.text
+
+
+def _begins_with(text: str, name: str) -> bool:
+    """Whether the text begins with a whole name: of two words, or in a script without spaces."""
+    return (
+        text.startswith(f"{name} ") if " " in name else len(name) > 1 and name[0] >= "\u3040" and text.startswith(name)
+    )
 
 
 def _is_bare(anchor: Anchor) -> bool:
