@@ -49,7 +49,7 @@ SHORTEST_PROSE = int(PROSE_WIDTH / WIDEST)
 OTHERS = ("boilerplate.related", "boilerplate.comments")
 
 _TAG_SEPARATORS = re.compile(r"\s*[,;|、，；·•]\s*")
-_SENTENCE_END = re.compile(r"[.。．؛;:：,，]$")
+_SENTENCE_END = tuple(".。．؛;:：,，")
 _FIELD = re.compile(r"[^\W\d_][^:：|,.!?，。]{0,24}[:：]\s*\S")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 # Arrows and bullets of a list, at either end; "#" and "-" only as marks of a line, for a title may end in "C#".
@@ -328,7 +328,7 @@ def _letters(name: str) -> str:
 
 def _head_title(own: Sequence[Line]) -> str:
     """The first line, where it reads as a title: short, no sentence, and something follows."""
-    if len(own) < 2 or own[0].is_prose or len(own[0].text) > TITLE_CHARS or _SENTENCE_END.search(own[0].text):
+    if len(own) < 2 or own[0].is_prose or len(own[0].text) > TITLE_CHARS or own[0].text.endswith(_SENTENCE_END):
         return ""
     return own[0].text
 
