@@ -91,7 +91,9 @@ def clean_piece(
     facts = _facts(documents, facts, restored, mended, time, is_fresh)
     write_paragraphs(work, documents, facts)
     write_facts(work, facts)
-    documents = documents.drop_columns(["lines", "repaired", "removals", "template_share", "bands", "shingles"])
+    documents = documents.drop_columns(
+        ["lines", "repaired", "removals", "template_share", "modified_raw", "bands", "shingles"]
+    )
     # Sorted as it is published, in small row groups: whoever writes a file from many pieces reads each from the top.
     with work.put("cleaned.parquet") as path:
         write_work(path, documents.sort_by(BY_LANGUAGE), rows=CLEANED_ROWS)
