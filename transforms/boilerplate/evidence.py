@@ -50,6 +50,8 @@ STATEMENT_WORDS = 5
 _FIELD = re.compile(r"(?P<key>[^:：|]{1,40}?)\s*[:：]\s*(?P<value>[^\s:：].{0,150})")
 # A row of a table: "| a | b |", "Status: | Core".
 _ROW = re.compile(r"\|.*\||[^|]{1,40}[:：]\s*\|")
+# … and one with several cells, which extractors make of no layout.
+_CELLS = re.compile(r"\|(?:[^|]*\w[^|]*\|){2,}")
 _NUMBER = re.compile(r"\d")
 _ITEM = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z])[.)]\s|\d{4}(?:\s|年|년)|#")
 _CODE = re.compile(
@@ -117,7 +119,7 @@ class Page:
                 fence = opens[0]
             elif fence and line.startswith(fence):
                 fence = ""
-            elif not fence and line[:1] == "|" and _ROW.match(line):
+            elif not fence and line[:1] == "|" and _CELLS.match(line):
                 quoted.add(at)
         return quoted
 

@@ -56,6 +56,8 @@ OWN_SHARE = 0.2
 # Templates that are no headings of sections: so wide, or so many in a row, …
 SITE_LINE_WIDTH = 35
 SITE_LINE_RUN = 3
+# … or, between paragraphs, so many without furniture among them: a menu, for no recipe shares as many with others.
+SITE_LIST_RUN = 8
 # … and, inside the body or where there is none, in so many of the site's articles.
 SITE_SHARE = 0.2
 # A bio that nothing follows must be sure of itself.
@@ -129,7 +131,7 @@ RULES = (
         "template", 0.95, "menus and section names stand above the title on every page",
     ),
     Rule(
-        "header", "head", lambda line: line.place > 0 and line.page.is_header(line),
+        "header", "head", lambda line: line.page.is_header(line),
         "header", 0.0, "byline, date and section are data; a row of them has nothing else",
     ),
     Rule(
@@ -339,13 +341,13 @@ class _Decision(Page):
         )
 
     def run(self, line: Line) -> int:
-        """How many templates stand in a row there, up to SITE_LINE_RUN; none where the numbers are others elsewhere."""
+        """How many templates stand in a row there, up to SITE_LIST_RUN; none where the numbers are others elsewhere."""
         if line.at in self.folded or self.is_bare_sentence(line.at):
             return 0
         run = 1
         for step in (-1, 1):
             place = line.place + step
-            while run < SITE_LINE_RUN and 0 <= place < len(line.zone):
+            while run < SITE_LIST_RUN and 0 <= place < len(line.zone):
                 at = line.zone[place]
                 if at not in self.support or at in self.folded or self.is_bare_sentence(at):
                     break
@@ -408,7 +410,8 @@ class _Decision(Page):
         anchor = line.anchor
         if line.at in self.records or (anchor is not None and anchor.reason not in HEADERS):
             return False
-        return line.place < HEAD_LINES and bool(match_header(self.lines[line.at]))
+        parts = match_header(self.lines[line.at]) if line.place < HEAD_LINES else ()
+        return len(parts) > (line.place == 0)  # one might be a title, two are none
 
     def is_head_anchor(self, line: Line) -> bool:
         """Whether the line is an anchor of a head: one of a header or byline if it is unsure of itself."""
@@ -448,10 +451,11 @@ class _Decision(Page):
     def is_inserted(self, line: Line) -> bool:
         """Whether a template line between paragraphs is the site's: of a real site, and no heading or sentence."""
         at, anchor = line.at, line.anchor
-        if not self.has_url or self.share(at) < SITE_SHARE or self.is_own_anchor(at):
+        if not self.has_url or self.prose[at] or self.share(at) < SITE_SHARE or self.is_own_anchor(at):
             return False
         if anchor is None and self.paragraph(at) is None:
-            return self.run(line) >= SITE_LINE_RUN and self.has_company(line)
+            run = self.run(line)
+            return run >= SITE_LIST_RUN or (run >= SITE_LINE_RUN and self.has_company(line))
         return not self.is_heading(line) and self.is_site_line(line)
 
     def is_body_anchor(self, line: Line) -> bool:
@@ -747,7 +751,7 @@ class _Decision(Page):
 
     def is_alone(self, line: Line) -> bool:
         """Whether a line of a text without a body is the site's: not a word of a poem, of a text cut into lines."""
-        if self.share(line.at) < SITE_SHARE or not self.is_site_line(line):
+        if self.prose[line.at] or self.share(line.at) < SITE_SHARE or not self.is_site_line(line):
             return False
         return self.has_url or self.is_overview or line.anchor is not None
 
