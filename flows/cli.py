@@ -155,10 +155,17 @@ def explain(
     what: Annotated[str, typer.Argument(metavar="FILE|ID", help="A raw file, or the id of a document.")],
     curated: Curated = Path("curated"),
     config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Configuration, for a file.")] = None,
+    why: Annotated[
+        str | None, typer.Option(metavar="LINE", help="Show the evidence of lines that contain this.")
+    ] = None,
 ) -> None:
     """Show a document with each removed span in place: reason, rule and confidence."""
     from flows.show import explain as explained
 
+    if why is not None:
+        for name, judged in explained.explain_lines(what, _config(config), curated, why):
+            out.print(explained.render_line(name, judged), soft_wrap=True)
+        return
     documents = (
         explained.explain_file(Path(what), _config(config), curated)
         if os.path.exists(what)

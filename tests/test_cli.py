@@ -127,6 +127,19 @@ def test_explain_shows_what_went_and_why(tamis, dataset):
         assert "previous_title: The last tram" in said
 
 
+def test_explain_says_why_a_line_goes_or_stays(tamis, dataset):
+    (row,) = rows(dataset / "curated")
+    for what in (row["id"], "raw/swans.txt"):
+        said = tamis("explain", what, "--why", "The last tram", cwd=dataset).stdout.decode()
+        assert "tail · navigation." in said
+        assert "goes: boilerplate.navigation" in said
+        said = tamis("explain", what, "--why", row["text"].split("\n")[-2][:20], cwd=dataset).stdout.decode()
+        assert "paragraph of prose" in said
+        assert "stays: no rule takes it" in said
+    done = tamis("explain", row["id"], "--why", "no such line", cwd=dataset)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
 def test_verify(tamis, dataset, tmp_path):
     assert tamis("verify", "curated", cwd=dataset).returncode == 0
     current = json.loads((dataset / "curated/current.json").read_text())

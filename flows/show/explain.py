@@ -1,13 +1,15 @@
-"""One document, shown: what went, where it stood, and why."""
+"""One document, shown: what went, where it stood, and why; of a line, what was known of it."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from rich.text import Text
 
 from flows.inputs import list_inputs
-from flows.readers import Reading
+from flows.readers import Reading, Record
 from flows.shards import plan_pieces
 from flows.stages.read import documents_of
 from flows.stages.templates import published_templates
@@ -16,6 +18,8 @@ from flows.store import Store
 from flows.versions.find import find
 from flows.versions.manifest import published
 from transforms import pipeline, spans
+from transforms.boilerplate.strip import Judged, judge
+from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Config
 from transforms.errors import ConfigError
 from transforms.spans import Span
@@ -53,23 +57,84 @@ def explain_file(path: Path, config: Config, curated: Path) -> list[Explained]:
 
     Its folder counts as RAW, so a file without URLs has no site.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path} is not a file")
-    store = Store(curated, path.parent)
-    files = [file for file in list_inputs(store).files if file.path == path.name]
-    pieces = plan_pieces(store, files, max(1, *[file.size for file in files]))
-    records = [record for parts in pieces for part in parts for record in Reading(store, part, config)]
+    records = _records(path, config, curated)
     if not records:
         return []
-    documents = pipeline.prepare(documents_of(records), config)
-    manifest = published(store)
-    learned = published_templates(store, state_of(manifest)["counts"], documents["site"].to_pylist(), config)
+    documents, learned = _prepared(records, config, curated)
     documents = pipeline.clean(documents, learned, config)
     ledgers = spans.from_arrow(documents["spans"])
     return [
         Explained(row["source_path"], row["original"], changes, {name: row.get(name) for name in SHOWN})
         for row, changes in zip(documents.drop_columns(["spans"]).to_pylist(), ledgers, strict=True)
     ]
+
+
+def explain_lines(what: str, config: Config, curated: Path, wanted: str) -> list[tuple[str, Judged]]:
+    """What is known of the lines that contain `wanted`, of a document of the current version or of the records of a raw
+    file, with the templates CURATED has now: each with the name of its document. Raises: ConfigError where there is no
+    such line."""
+    if os.path.exists(what):
+        records = _records(Path(what), config, curated)
+    else:
+        _, row, restored = find(Store(curated), what)
+        record: dict[str, Any] = dict.fromkeys(Record._fields) | {
+            name: row[name] for name in Record._fields if name in row
+        }
+        records = [Record(**record | {"original": restored.original, "reject_reason": None})]
+    documents, learned = _prepared(records, config, curated) if records else (None, {})
+    found: list[tuple[str, Judged]] = []
+    for row in documents.to_pylist() if documents is not None else []:
+        if row["reject_reason"] is None:
+            document = (row["text"], row["lines"], learned.get(row["site"], NO_TEMPLATES))
+            judged = judge(document, bool(row["url"]), config.boilerplate)
+            found += [(row["source_path"], one) for one in judged if wanted in one.line]
+    if not found:
+        raise ConfigError(f"no line of {what} has {wanted!r}")
+    return found
+
+
+def _records(path: Path, config: Config, curated: Path) -> list[Record]:
+    if not path.is_file():
+        raise ConfigError(f"{path} is not a file")
+    store = Store(curated, path.parent)
+    files = [file for file in list_inputs(store).files if file.path == path.name]
+    pieces = plan_pieces(store, files, max(1, *[file.size for file in files]))
+    return [record for parts in pieces for part in parts for record in Reading(store, part, config)]
+
+
+def _prepared(records: list[Record], config: Config, curated: Path) -> tuple[pa.Table, dict[str, Templates]]:
+    """The documents of records up to stripping, and what CURATED knows of their sites."""
+    store = Store(curated)
+    documents = pipeline.prepare(documents_of(records), config)
+    counts = state_of(published(store))["counts"]
+    return documents, published_templates(store, counts, documents["site"].to_pylist(), config)
+
+
+def render_line(name: str, judged: Judged) -> Text:
+    """A line, its evidence, and the decision."""
+    evidence, removal = judged.evidence, judged.removal
+    said = [evidence.zone]
+    if evidence.anchor is not None:
+        said.append(f"{evidence.anchor.rule} ({evidence.anchor.kind}, {evidence.anchor.confidence:.2f})")
+    if evidence.paragraph is not None:
+        said.append(f"{evidence.paragraph.rule} (paragraph, {evidence.paragraph.confidence:.2f})")
+    if evidence.support is not None:
+        numbers = f", numbers {evidence.numbers}" if evidence.numbers else ""
+        said.append(f"in {evidence.support} groups of the site ({evidence.share:.0%}{numbers})")
+    said += [
+        name
+        for name, holds in (
+            ("paragraph of prose", evidence.is_prose),
+            ("sentence", evidence.is_sentence and not evidence.is_prose),
+            ("field of a record", evidence.is_record),
+        )
+        if holds
+    ]
+    text = Text(f"{name}: ", style="cyan").append(judged.line, style="default").append("\n  ")
+    text.append(" · ".join(said), style="default").append("\n  ")
+    if removal is None:
+        return text.append("stays: no rule takes it", style="green")
+    return text.append(f"goes: {removal.reason} {removal.rule} {removal.confidence:.2f}", style="bold red")
 
 
 def render(document: Explained) -> Text:

@@ -290,9 +290,9 @@ class Page:
                     return place - above
         return None
 
-    def evidence(self, at: int) -> Evidence:
-        """All that is known of the line."""
-        place = self.left.index(at)
+    def evidence(self, place: int) -> Evidence:
+        """All that is known of the line at `left[place]`."""
+        at = self.left[place]
         zone = "alone" if self.end == 0 else "head" if place < self.start else "body" if place < self.end else "tail"
         numbers = "" if not _NUMBER.search(self.lines[at]) else "folded" if at in self.folded else "equal"
         return Evidence(

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_paragraph
-from transforms.boilerplate.evidence import NUMBERED_WIDTH, PARAGRAPH_CHARS, Page, is_wide, line_anchor
+from transforms.boilerplate.evidence import NUMBERED_WIDTH, PARAGRAPH_CHARS, Evidence, Page, is_wide, line_anchor
 from transforms.boilerplate.lines import ends_sentence, fold, is_bulleted, is_prose, is_teaser
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates, template_share
 from transforms.config import Boilerplate, Config
@@ -199,6 +199,25 @@ def removals(
     while page.round():
         pass
     return page.gone
+
+
+class Judged(NamedTuple):
+    """A line, all that is known of it, and why it goes; None where it stays."""
+
+    line: str
+    evidence: Evidence
+    removal: Removal | None
+
+
+def judge(document: tuple[str, Sequence[int], Templates], has_url: bool, config: Boilerplate) -> list[Judged]:
+    """What is known of each line of a document (text, hash a line, templates) before anything went, and what is
+    decided of it."""
+    text, hashes, templates = document
+    pages = page_removals([document], config)
+    page = _Decision(text.split("\n"), hashes, templates, has_url, config)
+    page.read({})
+    gone = removals(text, hashes, templates, has_url, config, pages.removals.get(0))
+    return [Judged(page.lines[at], page.evidence(place), gone.get(at)) for place, at in enumerate(page.left)]
 
 
 class _Decision(Page):
