@@ -7,7 +7,7 @@ from unicodedata import normalize
 import pytest
 
 from transforms.boilerplate import anchors
-from transforms.boilerplate.anchors import Anchor, Keep, Rule, fold, match_line, match_paragraph, rules
+from transforms.boilerplate.anchors import Anchor, Keep, Rule, fold, match_credits, match_line, match_paragraph, rules
 from transforms.boilerplate.lines import is_prose, line_hashes
 from transforms.boilerplate.strip import removals
 from transforms.boilerplate.templates import NO_TEMPLATES
@@ -278,6 +278,52 @@ def test_decoration_does_not_hide_a_phrase(line: str) -> None:
 def test_a_row_of_anchors_is_one(line: str, reason: str | None) -> None:
     anchor = match_line(line)
     assert (anchor.reason if anchor else None) == reason
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("Text: Max Muster, Fotos: Erika Beispiel", ["Max Muster", "Erika Beispiel"]),
+        ("Text: Anna Ström Foto: Erik Ek", ["Anna Ström", "Erik Ek"]),
+        ("Texto: Juan Pérez. Fotos: Ana López", ["Juan Pérez", "Ana López"]),
+        ("Testo di Mario Rossi, foto di Anna Bianchi", ["Mario Rossi", "Anna Bianchi"]),
+        ("Von Max Muster (Text) und Erika Beispiel (Fotos)", ["Max Muster", "Erika Beispiel"]),
+        ("Texte et photos : Jean Dupont", ["Jean Dupont"]),
+        ("Text & Bilder: Max Muster", ["Max Muster"]),
+        ("文/李明 图/王芳", ["李明", "王芳"]),
+        ("文 李明 摄影 王芳", ["李明", "王芳"]),
+        ("取材・文／山田太郎　写真／鈴木花子", ["山田太郎", "鈴木花子"]),
+        ("文・写真：山田太郎", ["山田太郎"]),
+        ("글 김철수 / 사진 이영희", ["김철수", "이영희"]),
+        ("글·사진 김철수", ["김철수"]),
+        ("Text und Ton stimmten.", []),
+        ("Fotos und Videos: so schön war das Fest", []),
+        ("Foto und Text", []),
+        ("Von Berlin (Text) bis Rom", []),
+        ("Bild / Ton / Schnitt", []),
+        ("文 张三 图", []),
+        ("Text: Teil eins, Fotos: hier und dort.", []),
+    ],
+)
+def test_credits_of_a_line(line: str, names: list[str]) -> None:
+    assert [anchor.value for anchor in match_credits(line)] == names
+    anchor = match_line(line)
+    assert (anchor.reason if anchor else None) == ("boilerplate.byline" if names else None)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("Read also | The last boat", "The last boat"),
+        ("Lea también – El último barco", "El último barco"),
+        ("Author - Jane Doe", "Jane Doe"),
+        ("Related – a story of two brothers", None),
+        ("Photo – a lake at dawn", None),
+    ],
+)
+def test_a_dash_or_bar_stands_for_a_labels_colon(line: str, value: str | None) -> None:
+    anchor = match_line(line)
+    assert (anchor.value if anchor else None) == value
 
 
 @pytest.mark.parametrize("line", ["“Related articles”", "— Назад", "« Lire aussi »", '"Share"', "– Weiter"])

@@ -89,6 +89,11 @@ def _split(part: str, language: str) -> list[str]:
     return names
 
 
+def is_join(word: str) -> bool:
+    """Whether the word is an "and" in some language."""
+    return word.casefold() in _joins()
+
+
 def _is_join(word: str, part: str, language: str) -> bool:
     """In lower case, for "E" is an initial and "Dan" a name; or where all is in capitals."""
     folded = word.casefold()

@@ -30,7 +30,7 @@ from unicodedata import normalize
 from transforms.dates import DIGIT, LINE_CHARS, around, figures, is_date_line, is_weekday, says_change, without_dated
 from transforms.dates import find as find_date
 from transforms.folding import fold, unaccent
-from transforms.names import is_names, without_section
+from transforms.names import is_join, is_name, is_names, without_section
 from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED_SET, first_script
 
 # One rules file each; the order is also the order of precedence between phrases of equal confidence.
@@ -451,6 +451,18 @@ def _match_arrow(line: str, with_colon: bool, lexicon: _Lexicon) -> Anchor | Non
     return None if rule.bare is None else _anchor(rule, arrow[3], rule.bare)
 
 
+# "Read also | The last boat", "Author - Jane Doe": in place of a colon, where no title has one.
+_DASH = re.compile(r"\s+[-–—|]\s+")
+DASH_CONFIDENCE = 0.8
+DASH_CHARS = 8
+
+
+def _may_stand_before_a_dash(rule: Rule, label: str) -> bool:
+    if rule.confidence < DASH_CONFIDENCE:
+        return False
+    return rule.value == "names" if rule.kind == "label" else rule.value == "title" and len(label) >= DASH_CHARS
+
+
 def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
     if core.isascii():
         colon = core.find(":", 0, LABEL_LIMIT)
@@ -462,6 +474,12 @@ def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor
         if rule is not None:
             value = _rest(line, core, colon + 1)
             if value and _fits(rule, value, bare=False):
+                return _anchor(rule, value)
+    if (dash := _DASH.search(core, 0, LABEL_LIMIT)) is not None:
+        rule = lexicon.labels.get(fold(core[: dash.start()]))
+        if rule is not None and _may_stand_before_a_dash(rule, core[: dash.start()]):
+            value = _rest(line, core, dash.end())
+            if value and _fits(rule, value, bare=True):
                 return _anchor(rule, value)
     openers = lexicon.bare.get(folded.split(" ", 1)[0])
     if openers is not None:
@@ -522,6 +540,128 @@ def _match_row(line: str, core: str, lexicon: _Lexicon) -> Anchor | None:
     return Anchor(rule.reason, rule.id, "line", rule.place, None, "", rule.confidence)
 
 
+# Between a credit's label and its value: "文/张三 图/李四" and "文=山田太郎" in the East only.
+_CREDIT_MARK = re.compile(r"\s*([:：]|[/／=＝](?!\s))\s*")
+_CREDIT_JOIN = re.compile(r"\s*[・·&+/／、]\s*")
+_ROLE = re.compile(r"([^()（）]{2,60})[(（]([^()（）]{1,40})[)）]")
+_APART = " \t\u3000\u00a0,.;|/·•、，。–—-"
+
+
+def _credit_rule(label: str) -> Rule | None:
+    """The byline rule of a label, or of several in one: "Text und Fotos", "取材・文". An author's comes first."""
+    lexicon = _lexicon()
+    rule = lexicon.labels.get(fold(label))
+    if rule is not None:
+        return rule if rule.reason == "boilerplate.byline" else None
+    words = _CREDIT_JOIN.sub(" & ", label).split()
+    at = next((at for at, word in enumerate(words) if word == "&" or is_join(word)), 0)
+    if not 0 < at < len(words) - 1:
+        return None
+    first, second = _credit_rule(" ".join(words[:at])), _credit_rule(" ".join(words[at + 1 :]))
+    if first is None or second is None:
+        return None
+    return second if second.field and not first.field else first
+
+
+def _marked_credits(line: str) -> list[Anchor] | None:
+    """Of labels each with its mark: "Text: Max Muster, Fotos: Erika Beispiel". None: it is something else."""
+    found: list[Anchor] = []
+    rule, start = None, 0
+    for mark in _CREDIT_MARK.finditer(line):
+        words = line[start : mark.start()].split()
+        count, next_rule = _label_at_end(words, is_east=mark[1] not in _COLONS + "：")
+        if next_rule is None:
+            continue
+        value = " ".join(words[: len(words) - count]).strip(_APART)
+        if rule is not None and _is_credited(rule, value):
+            found.append(_anchor(rule, value))
+        elif rule is not None or value:
+            return None
+        rule, start = next_rule, mark.end()
+    value = line[start:].strip(_APART)
+    if rule is None or not (_is_credited(rule, value) if found else value and is_names(value, bare=False)):
+        return None
+    return [*found, _anchor(rule, value)]
+
+
+def _label_at_end(words: list[str], is_east: bool) -> tuple[int, Rule | None]:
+    """How many of the last words are a credit's label, and its rule."""
+    for count in range(min(LABEL_WORDS, len(words)), 0, -1):
+        label = " ".join(words[-count:])
+        rule = _credit_rule(label) if not is_east or _script(label) == "East" else None
+        if rule is not None:
+            return count, rule
+    return 0, None
+
+
+def _is_credited(rule: Rule, value: str) -> bool:
+    return bool(value) and (
+        is_names(value, bare=False, language=rule.language)
+        or (rule.value == "words" and len(value) <= LABEL_LIMIT and _is_words(value, bare=False))
+    )
+
+
+@cache
+def _credit_openings() -> frozenset[str]:
+    """The first words of the labels of credits."""
+    labels = _lexicon().labels.items()
+    return frozenset(label.split(" ", 1)[0] for label, rule in labels if rule.reason == "boilerplate.byline")
+
+
+def _named_credits(line: str) -> list[Anchor] | None:
+    """Of labels without one: "Testo di Mario Rossi, foto di Anna Bianchi", "글 김철수 / 사진 이영희"."""
+    words = line.split()
+    if not words or fold(_CREDIT_JOIN.split(words[0])[0]) not in _credit_openings():
+        return None
+    parts = _PARTS.split(line.strip())
+    if len(parts) == 1 and len(words) > 2 and _script(words[0]) == "East":  # "文 张三 图 李四"
+        parts = [" ".join(words[at : at + 2]) for at in range(0, len(words), 2)]
+    found: list[Anchor] = []
+    labels: list[str] = []
+    for part in parts:
+        words = part.split()
+        for count in range(min(LABEL_WORDS, len(words) - 1), 0, -1):
+            label, value = " ".join(words[:count]), " ".join(words[count:])
+            rule = _credit_rule(label)
+            if rule is not None and is_names(value, bare=True, language=rule.language):
+                found.append(_anchor(rule, value))
+                labels.append(fold(label))
+                break
+        else:
+            return None
+    is_several = len(set(labels)) > 1 or labels[0] not in _lexicon().labels
+    return found if is_several else None
+
+
+def _role_credits(line: str) -> list[Anchor] | None:
+    """Of names with what each did: "Von Max Muster (Text) und Erika Beispiel (Fotos)"."""
+    found: list[Anchor] = []
+    end = 0
+    for part in _ROLE.finditer(line):
+        rule = _credit_rule(part[2].strip())
+        words = part[1].strip(_APART).split()
+        if words and (is_join(words[0]) if found else _credit_rule(words[0]) is not None):
+            words = words[1:]
+        if rule is None or part.start() != end or not is_name(" ".join(words), alone=False):
+            return None
+        found.append(_anchor(rule, " ".join(words)))
+        end = part.end()
+    return found if found and not line[end:].strip(_APART) else None
+
+
+def match_credits(line: str) -> tuple[Anchor, ...]:
+    """The anchors of a line of credits, each a label and a name; or none.
+
+    >>> [anchor.value for anchor in match_credits("Testo di Mario Rossi, foto di Anna Bianchi")]
+    ['Mario Rossi', 'Anna Bianchi']
+    >>> match_credits("Text und Fotos waren von ihm.")
+    ()
+    """
+    if not 4 <= len(line) <= PATTERN_LIMIT:
+        return ()
+    return tuple(_marked_credits(line) or _role_credits(line) or _named_credits(line) or ())
+
+
 # A line is asked about when it is judged and again for its metadata, and a site's lines come back page after page.
 @lru_cache(maxsize=1 << 16)
 def match_line(line: str) -> Anchor | None:
@@ -562,6 +702,8 @@ def match_line(line: str) -> Anchor | None:
         return found
     if len(folded) <= LINE_CHARS and DIGIT.search(folded) and is_date_line(folded):
         return _anchor(lexicon.date_rule, core)
+    if credits := match_credits(line):
+        return max(credits, key=lambda credit: credit.confidence)
     return _match_row(line, core, lexicon) or (_match_arrow(line, False, lexicon) if opening in _ARROWS else None)
 
 
@@ -586,6 +728,8 @@ def match_header(line: str) -> tuple[Anchor, ...]:
     parts = [part for part in _PARTS.split(line.strip()) if part]
     if len(parts) > HEADER_PARTS:
         return ()
+    if len(credits := match_credits(line)) > 1:
+        return credits
     found: list[Anchor] = []
     for part in parts:
         if credit := _match_credit(part):
