@@ -18,6 +18,7 @@ from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_paragraph
 from transforms.boilerplate.evidence import NUMBERED_WIDTH, PARAGRAPH_CHARS, Evidence, Page, is_wide, line_anchor
 from transforms.boilerplate.lines import ends_sentence, fold, is_bulleted, is_prose, is_teaser
+from transforms.boilerplate.scripts import script_lines
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates, template_share
 from transforms.config import Boilerplate, Config
 from transforms.schema import with_columns
@@ -196,6 +197,9 @@ def removals(
     page = _Decision(text.split("\n"), lines, templates, has_url, config)
     page.anchors = dict(enumerate(anchors or ()))
     page.gone.update(gone or {})
+    if "{" in text or ");" in text:
+        script = Removal("boilerplate.template", "page.script", 0.95)
+        page.gone.update({at: script for at in script_lines(page.lines) if at not in page.gone})
     while page.round():
         pass
     return page.gone
