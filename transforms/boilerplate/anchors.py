@@ -542,6 +542,7 @@ def _match_row(line: str, core: str, lexicon: _Lexicon) -> Anchor | None:
 
 # Between a credit's label and its value: "文/张三 图/李四" and "文=山田太郎" in the East only.
 _CREDIT_MARK = re.compile(r"\s*([:：]|[/／=＝](?!\s))\s*")
+_MARKED = re.compile("[:：/／=＝]")
 _CREDIT_JOIN = re.compile(r"\s*[・·&+/／、]\s*")
 _ROLE = re.compile(r"([^()（）]{2,60})[(（]([^()（）]{1,40})[)）]")
 _APART = " \t\u3000\u00a0,.;|/·•、，。–—-"
@@ -659,7 +660,10 @@ def match_credits(line: str) -> tuple[Anchor, ...]:
     """
     if not 4 <= len(line) <= PATTERN_LIMIT:
         return ()
-    return tuple(_marked_credits(line) or _role_credits(line) or _named_credits(line) or ())
+    found = _marked_credits(line) if _MARKED.search(line) else None
+    if not found and line[-1] in ")）":  # tried on any other line, the pattern would cost more than all else
+        found = _role_credits(line)
+    return tuple(found or _named_credits(line) or ())
 
 
 # A line is asked about when it is judged and again for its metadata, and a site's lines come back page after page.
@@ -824,7 +828,7 @@ def match_glued(line: str) -> Anchor | None:
     >>> match_glued("iPhone users share WordPress pages") is None
     True
     """
-    if len(line) > _GLUED_LIMIT or _GLUED.search(line) is None:
+    if len(line) > _GLUED_LIMIT or _GLUED.search(line, 0, LABEL_LIMIT) is None:
         return None
     parts = [part.strip() for part in _GLUED.split(line)]
     first = match_line(parts[0])

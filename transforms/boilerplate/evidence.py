@@ -32,6 +32,7 @@ from transforms.config import Boilerplate
 ANCHOR_CHARS = 200
 # Shorter lines are no paragraph about the author, the law, or an offer.
 PARAGRAPH_CHARS = 60
+NOTICE_CHARS = 12
 # Where no line is a paragraph, so many sentences, and such a share of the lines, are the body (tabloids, forums).
 SENTENCES = 3
 SENTENCES_SHARE = 0.5
@@ -47,7 +48,7 @@ NUMBERED_WIDTH = 35
 # A statement has more words than a title that happens to end in a full stop ("Dr. No.").
 STATEMENT_WORDS = 5
 # "Venue: Old pier" of a record: a key and its value.
-_FIELD = re.compile(r"(?P<key>[^:：|]{1,40}?)\s*[:：]\s*(?P<value>[^\s:：].{0,150})")
+_FIELD = re.compile(r"(?P<key>[^:：|]{1,40}?)\s*[:：]\s*(?P<value>[^\s:：].{0,150})$")
 # A row of a table: "| a | b |", "Status: | Core".
 _ROW = re.compile(r"\|.*\||[^|]{1,40}[:：]\s*\|")
 # … and one with several cells, which extractors make of no layout.
@@ -197,10 +198,13 @@ class Page:
         """The lines of records: "Date: …, Venue: …, Tickets: …", of which the keys are not all those of a header."""
         found: set[int] = set()
         run: list[int] = []
+        first = self.left[0] if self.left else 0
         for at in (*self.left, -1):
-            is_field = at >= 0 and at != self.left[0] and not self.prose[at] and _FIELD.fullmatch(self.lines[at])
+            is_field = at > first and not self.prose[at] and _FIELD.match(self.lines[at]) is not None
             if is_field:
                 run.append(at)
+                continue
+            if not run:
                 continue
             if len(run) > 1 and any(self.anchor(one) is None for one in run):
                 found.update(run)
@@ -218,7 +222,7 @@ class Page:
         """The notice, pitch or bio that the line is."""
         if at not in self.paragraphs:
             line = self.lines[at]
-            self.paragraphs[at] = match_paragraph(line) if len(line) >= 12 else None
+            self.paragraphs[at] = match_paragraph(line) if len(line) >= NOTICE_CHARS else None
         return self.paragraphs[at]
 
     def share(self, at: int) -> float:

@@ -269,7 +269,7 @@ class _Decision(Page):
             at = zone[place]
             if at in self.gone:
                 continue
-            if self.prose[at] and name == "body" and at not in self.support:
+            if name == "body" and at not in self.support and (self.prose[at] or self.anchor(at) is None):
                 continue
             line = Line(self, zone, place, is_edge)
             rule = next((rule for rule in _RULES_OF[name] if rule.when(line)), None)
@@ -384,6 +384,8 @@ class _Decision(Page):
 
     def find_company(self, zone: list[int]) -> None:
         """Find, of rows of residue, those with furniture."""
+        if self.support.keys().isdisjoint(zone):
+            return
         row: list[int] = []
         is_furniture = False
         for at in (*zone, -1):
