@@ -34,11 +34,13 @@ import site_rules
 from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import match_line
 from transforms.boilerplate.lines import index_lines
-from transforms.boilerplate.strip import page_removals, strip_boilerplate
+from transforms.boilerplate.pages import page_removals
+from transforms.boilerplate.strip import strip_boilerplate
 from transforms.config import Config
 from transforms.identity import place_documents
 from transforms.metadata import describe_documents
 
+BOILERPLATE = devset.ROOT / "transforms" / "boilerplate"
 CACHE = devset.ROOT / "benchmarks" / ".cache"
 PYTHON = CACHE / "venv" / "bin" / "python"
 PEERS = ("datatrove", "nltk", "spacy", "justext", "regex")
@@ -143,8 +145,8 @@ def fold_models() -> list[Path]:
     here = [
         Path(__file__).with_name("train_line_model.py"),
         Path(__file__).with_name("devset.py"),
-        *(devset.ROOT / "transforms" / "boilerplate" / f"{name}.py" for name in ("model", "lines", "templates")),
-        *sorted((devset.ROOT / "transforms" / "boilerplate" / "rules").glob("*.toml")),
+        *(BOILERPLATE / f"{name}.py" for name in ("model", "lines", "templates", "anchors")),
+        *sorted((BOILERPLATE / "rules").glob("*.toml")),
         *(devset.DEVSET / f"boilerplate-{name}.jsonl.gz" for name in devset.SETS),
     ]
     key = hashlib.sha256(b"".join(path.read_bytes() for path in here)).hexdigest()[:16]

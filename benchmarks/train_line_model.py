@@ -4,10 +4,11 @@
     train_line_model.py [--out transforms/boilerplate/model/lines.npz]      # on everything: what ships
     train_line_model.py --fold 0|1 --out FOLD.npz                           # without that half of the domains
 
-Needs CatBoost (its oblivious trees are what the run time evaluates) and TAMIS_DEVSET. A line is the article's where
-its tokens stand in 4-gram shingles of the gold; copies of one line beyond the gold's own count are not. Lines weigh
-by tokens, documents alike. Whole pages and extracted text are told apart by the same kind of trees: whole pages
-against `extracted_text` and `gold_text` of every set.
+Needs CatBoost (its oblivious trees are what the run time evaluates), TAMIS_DEVSET, 2 GB and 3.5 CPU minutes (half of
+that for a fold). A line is the article's where its tokens stand in 4-gram shingles of the gold; copies of one line
+beyond the gold's own count are not; the article's title is, whatever the gold says. Lines weigh by tokens, documents
+alike. The second look learns from first scores out of fold. Whole pages and extracted text are told apart by the same
+kind of trees: whole pages against `extracted_text` and `gold_text` of every set.
 """
 
 import argparse
@@ -33,10 +34,17 @@ from transforms.boilerplate.templates import NO_TEMPLATES
 from transforms.config import Config
 
 SHIPPED = devset.ROOT / "transforms" / "boilerplate" / "model" / "lines.npz"
-LINE_TREES, PAGE_TREES, DEPTH = 500, 200, 6
+LINE_TREES, BLOCK_TREES, PAGE_TREES, DEPTH = 300, 200, 200, 6
+LINE_RATE, BLOCK_RATE, PAGE_RATE = 0.1, 0.06, 0.06
 SEED = 7
+# The second look learns from first scores of lines whose domain the first had not seen: so many parts of the domains.
+PARTS = 3
+# Of lines below this that are none of the article's, the second look learns from every fourth, at fourfold weight.
+SURE, EVERY = -4500, 4
 # A judged page that is none costs good text; a missed page only keeps what rules would have kept.
 NEGATIVE_WEIGHT = 3.0
+# So many gold tokens make a line one of the body.
+BODY_TOKENS = 20
 # What a line that holds a segment weighs, where a gold article weighs 1.
 SEGMENT_WEIGHT = 0.15
 
@@ -51,7 +59,7 @@ def character_tables() -> tuple[np.ndarray, np.ndarray]:
     lower = np.arange(m.CODE_POINTS, dtype=np.int32)
     wide = [(0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF)]
     special = {
-        m.END: ".!?…。！？؟।", m.COMMA: ",;，、；،؛", m.COLON: ":：",
+        m.END: ".!?…。！？؟।॥۔։።၊။៕᙮᠃", m.COMMA: ",;，、；،؛", m.COLON: ":：",
         m.SEPARATOR: "|»«›‹•·/→←—–>-<*▶►▸●■□◆★☆+_\\│｜︱╱◎○▼▲",
         m.QUOTE: "\"'“”‘’„「」『』【】《》()[]{}（）［］", m.SIGN: "@#&=%©®™$€£¥℃°~^`",
     }  # fmt: skip
@@ -140,13 +148,24 @@ class Sample:
             for text, hashes, site in zip(self.texts, self.hashes, self.sites, strict=True)
         ]
         self.fold = np.array([devset.fold_of(site) for site in self.sites])
+        self.part = np.array([hashlib.sha256(site.encode()).digest()[1] % PARTS for site in self.sites])
         batches = [line_model.Features(batch, model) for _, batch in line_model._batches(self.pages)]
-        self.lines = np.concatenate([batch.lines() for batch in batches], axis=1)
         self.page = np.concatenate([batch.pages() for batch in batches], axis=1)
+        if field == "full_text":
+            self.batches, self.line_batches = batches, [batch.lines() for batch in batches]
+            self.lines = np.concatenate(self.line_batches, axis=1)
         self.place = np.concatenate([batch.places for batch in batches])
         sizes = np.concatenate([np.diff(batch.offsets) for batch in batches])
         self.document = np.repeat(np.arange(len(self.pages)), sizes)
         self.target: tuple[np.ndarray, np.ndarray]  # the share of each line that is gold, and its weight
+
+    def blocks(self, scores: np.ndarray) -> np.ndarray:
+        """What the second look sees of every line, from the first's scores."""
+        found, at = [], 0
+        for batch, lines in zip(self.batches, self.line_batches, strict=True):
+            found.append(batch.blocks(lines, scores[at : at + lines.shape[1]]))
+            at += lines.shape[1]
+        return np.concatenate(found, axis=1)
 
     def segment_targets(self) -> tuple[np.ndarray, np.ndarray]:
         """The same for a set that has segments instead of gold: only lines that hold one have a weight."""
@@ -170,10 +189,23 @@ class Sample:
             places = self.place[self.document == number]
             size = np.array(sizes)[places]
             gold = np.array(hits)[places]
-            share.append(gold / np.maximum(size, 1))
+            share.append(np.maximum(gold / np.maximum(size, 1), self.titles(number, gold)))
             total = max(gold.sum(), 60)
             weight.append(np.minimum((size + 1.0) / total, 0.5))
         return np.concatenate(share), np.concatenate(weight)
+
+    def titles(self, number: int, gold: np.ndarray) -> np.ndarray:
+        """1 for the article's title where the gold leaves it out, as most of wcxb's does: it is the article's."""
+        wanted = devset.score.tokens(self.records[number].get("title") or "")
+        lines = self.texts[number].split("\n")
+        places = self.place[self.document == number]
+        found = np.zeros(len(places))
+        body = np.flatnonzero(gold >= BODY_TOKENS)
+        above = places[: body[0]] if len(body) else places
+        same = [at for at, place in enumerate(above) if wanted and devset.score.tokens(lines[place]) == wanted]
+        if same and not gold[same].any():
+            found[same[-1]] = 1.0
+        return found
 
 
 # ---------------------------------------------------------------------------------------------------------- the weights
@@ -184,9 +216,9 @@ def fit(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray, trees: int, 
     from catboost import CatBoostClassifier, Pool
 
     booster = CatBoostClassifier(
-        iterations=trees, depth=DEPTH, learning_rate=rate, l2_leaf_reg=6, random_seed=SEED, border_count=128,
+        iterations=trees, depth=DEPTH, learning_rate=rate, l2_leaf_reg=6, random_seed=SEED, border_count=64,
         loss_function="CrossEntropy", verbose=False, thread_count=2, rsm=0.3, bootstrap_type="Bernoulli", subsample=0.7,
-        allow_writing_files=False,
+        leaf_estimation_iterations=1, allow_writing_files=False,
     )  # fmt: skip
     booster.fit(Pool(matrix.T.astype(np.float32), target, weight=weight / weight.mean()))
     with tempfile.TemporaryDirectory() as folder:
@@ -213,36 +245,62 @@ def fit(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray, trees: int, 
 
 def train(samples: dict[tuple[str, str], Sample], without: int | None, tables: Any) -> dict[str, np.ndarray]:
     """The arrays of a weights file, trained on all folds but one."""
-
-    def chosen(sample: Sample) -> np.ndarray:
-        return np.ones(len(sample.pages), bool) if without is None else sample.fold != without
-
-    matrices, targets, weights = [], [], []
-    for name in devset.SETS:
-        sample = samples[name, "full_text"]
-        target, weight = sample.target
-        rows = chosen(sample)[sample.document] & (weight > 0)
-        matrices.append(sample.lines[:, rows]), targets.append(target[rows]), weights.append(weight[rows])
-    lines = fit(np.concatenate(matrices, 1), np.concatenate(targets), np.concatenate(weights), LINE_TREES, 0.06)
+    whole = [samples[name, "full_text"] for name in devset.SETS]
+    chosen = [np.ones(len(sample.pages), bool) if without is None else sample.fold != without for sample in whole]
+    lines = first_look(whole, chosen)
+    blocks = second_look(whole, chosen)
     matrices, targets, weights = [], [], []
     for (_, field), sample in samples.items():
-        rows = chosen(sample)
+        rows = np.ones(len(sample.pages), bool) if without is None else sample.fold != without
         matrices.append(sample.page[:, rows])
         targets.append(np.full(rows.sum(), float(field == "full_text")))
         weights.append(np.full(rows.sum(), 1.0 if field == "full_text" else NEGATIVE_WEIGHT))
-    pages = fit(np.concatenate(matrices, 1), np.concatenate(targets), np.concatenate(weights), PAGE_TREES, 0.06)
+    pages = fit(np.concatenate(matrices, 1), np.concatenate(targets), np.concatenate(weights), PAGE_TREES, PAGE_RATE)
     classes, lower = tables
     return {
         **{f"lines_{name}": array for name, array in lines.items()},
+        **{f"blocks_{name}": array for name, array in blocks.items()},
         **{f"pages_{name}": array for name, array in pages.items()},
         "classes": classes,
         "lower": lower,
     }
 
 
+def first_look(samples: list[Sample], chosen: list[np.ndarray]) -> dict[str, Any]:
+    """The trees that score lines, from the lines of the chosen documents of each sample."""
+    matrices, targets, weights = [], [], []
+    for sample, documents in zip(samples, chosen, strict=True):
+        target, weight = sample.target
+        rows = documents[sample.document] & (weight > 0)
+        matrices.append(sample.lines[:, rows]), targets.append(target[rows]), weights.append(weight[rows])
+    return fit(np.concatenate(matrices, 1), np.concatenate(targets), np.concatenate(weights), LINE_TREES, LINE_RATE)
+
+
+def second_look(samples: list[Sample], chosen: list[np.ndarray]) -> dict[str, Any]:
+    """The trees that score lines anew: each part of the domains by first scores from trees that had not seen it."""
+    first = [np.zeros(len(sample.document), np.int32) for sample in samples]
+    for part in range(PARTS):
+        trees = line_model.Trees(
+            **first_look(
+                samples, [documents & (sample.part != part) for sample, documents in zip(samples, chosen, strict=True)]
+            )
+        )
+        for sample, scores in zip(samples, first, strict=True):
+            rows = (sample.part == part)[sample.document]
+            scores[rows] = trees.scores(sample.lines[:, rows])
+    matrices, targets, weights = [], [], []
+    for sample, documents, scores in zip(samples, chosen, first, strict=True):
+        target, weight = sample.target
+        sure = (target == 0) & (scores < SURE)
+        rows = documents[sample.document] & (weight > 0) & (~sure | (np.arange(len(sure)) % EVERY == 0))
+        matrices.append(sample.blocks(scores)[:, rows])
+        targets.append(target[rows]), weights.append(np.where(sure, EVERY * weight, weight)[rows])
+    return fit(np.concatenate(matrices, 1), np.concatenate(targets), np.concatenate(weights), BLOCK_TREES, BLOCK_RATE)
+
+
 def samples_of(tables: Any, log: Any = print) -> dict[tuple[str, str], Sample]:
     """Every sample of the development data that training reads."""
-    blank = line_model.Model(line_model.NO_TREES, line_model.NO_TREES, *tables, {})
+    blank = line_model.untrained(*tables)
     found = {}
     for name in devset.SETS:
         records = devset.rows(name)
@@ -274,8 +332,12 @@ def provenance(without: int | None) -> np.ndarray:
         "catboost": catboost.__version__,
         "python": platform.python_version(),
         "unicode": unicodedata.unidata_version,
-        "trees": {"lines": LINE_TREES, "pages": PAGE_TREES, "depth": DEPTH, "seed": SEED},
-        "features": {"lines": len(line_model.LINE_FEATURES), "pages": len(line_model.PAGE_FEATURES)},
+        "trees": {"lines": LINE_TREES, "blocks": BLOCK_TREES, "pages": PAGE_TREES, "depth": DEPTH, "seed": SEED},
+        "features": {
+            "lines": len(line_model.LINE_FEATURES),
+            "blocks": len(line_model.BLOCK_FEATURES),
+            "pages": len(line_model.PAGE_FEATURES),
+        },
     }
     return np.frombuffer(json.dumps(content, indent=1).encode(), np.uint8)
 

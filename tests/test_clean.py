@@ -25,7 +25,8 @@ import pytest
 
 from transforms.boilerplate.anchors import match_line
 from transforms.boilerplate.lines import index
-from transforms.boilerplate.strip import page_removals, removals
+from transforms.boilerplate.pages import page_removals
+from transforms.boilerplate.strip import removals
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate
 

@@ -64,7 +64,7 @@ class Boilerplate:
     page_score: int = 1000
     # A page's line stays above this score. F1 is flat from -1500 to 0; damage on wcxb is .033, .048, .067, .093 at
     # -1500, -1000, -500, 0 (out of fold, all taken for pages).
-    line_score: int = -1000
+    line_score: int = -1200
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,23 @@ Rules take residue off extracted text, but on whole pages (every block of the pa
 lists of links outweigh the article, and no phrase names most of them. A model that reads the shape of a line and of
 its neighbourhood does: shingle F1 .77 → .9 on daniel where rules alone stopped (docs/decisions.md has the figures).
 
-No feature is a word: widths, classes of characters, how much of a line's vocabulary the paragraphs share, repetition
-in the document and on the site, anchors near it, its place among the paragraphs. Two ensembles of oblivious trees
-(every node of a level asks the same question, so a tree is a table look-up): one scores lines, one tells whole pages
-from extracted text. Features, thresholds and leaves are integers and their sums are exact, so a decision is the same
-on every machine.
+A page is looked at twice. The first look reads widths, classes of characters, how much of a line's vocabulary the
+paragraphs share, how many of its words phrases of furniture are made of, lines that look, begin or end alike,
+repetition in the document and on the site, anchors near it, its place among the paragraphs. The second reads the
+first scores of the neighbourhood, of the block a line stands in and of the best run of lines, and how many words it
+has from that run and from the title above it. What is the same for all lines of a document is no part of it, and no
+feature is a word of the texts it learned from.
+
+Three ensembles of oblivious trees (every node of a level asks the same question, so a tree is a table look-up): two
+score lines, one tells whole pages from extracted text. Features, thresholds and leaves are integers and their sums are
+exact, so a score is the same on every machine. Which lines stay is decided in `pages.py`.
 
 Weights are data (`model/lines.npz`: trees, character classes, provenance), made by `benchmarks/train_line_model.py`.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -27,7 +32,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from transforms.boilerplate.anchors import Anchor
+from transforms.boilerplate.anchors import Anchor, match_paragraph, rules
 from transforms.boilerplate.lines import LONG_PROSE_WIDTH, PROSE_WIDTH
 from transforms.boilerplate.templates import Templates
 from transforms.errors import ConfigError
@@ -101,6 +106,8 @@ SHORT_LINE, PAGE_SHORT_LINES = 50, 10
 PAGE_SHORT_SHARE = 0.25
 # Scores are in thousandths of a logit.
 SCALE = 1000
+# A line's score is seven parts of the second look, three of the first: the second alone costs wcxb and trafseg .002.
+SECOND = 7
 NO_TREES = Trees(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int16), np.zeros((0, 1), np.int32), 0)
 
 
@@ -108,10 +115,12 @@ NO_TREES = Trees(np.zeros((0, 0), np.int16), np.zeros((0, 0), np.int16), np.zero
 class Model:
     """Weights: the two ensembles, the classes of characters, and where they come from."""
 
-    lines: Trees
+    lines: Trees  # a first score of each line
+    blocks: Trees  # a second one, now that its neighbours have one
     pages: Trees
     classes: npt.NDArray[np.uint8]
     lower: npt.NDArray[np.int32]
+    furniture: npt.NDArray[np.uint8]  # by the hash of a word: what furniture it is a word of
     provenance: Mapping[str, Any]
 
 
@@ -135,14 +144,18 @@ def load(path: str = "") -> Model:
 def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Model:
     """The model of the arrays of a weights file. Raises: KeyError, ValueError where they aren't one."""
     provenance = json.loads(arrays["provenance"].tobytes())
-    if provenance["features"] != {"lines": len(LINE_FEATURES), "pages": len(PAGE_FEATURES)}:
+    features = {"lines": len(LINE_FEATURES), "blocks": len(BLOCK_FEATURES), "pages": len(PAGE_FEATURES)}
+    if provenance["features"] != features:
         raise ValueError(f"made for other features: {provenance['features']}")
-    return Model(
-        _trees(arrays, "lines", len(LINE_FEATURES)),
-        _trees(arrays, "pages", len(PAGE_FEATURES)),
-        _checked(arrays, "classes", np.uint8, (CODE_POINTS,)),
-        _checked(arrays, "lower", np.int32, (CODE_POINTS,)),
-        provenance,
+    blank = untrained(
+        _checked(arrays, "classes", np.uint8, (CODE_POINTS,)), _checked(arrays, "lower", np.int32, (CODE_POINTS,))
+    )
+    return replace(
+        blank,
+        lines=_trees(arrays, "lines", len(LINE_FEATURES)),
+        blocks=_trees(arrays, "blocks", len(BLOCK_FEATURES)),
+        pages=_trees(arrays, "pages", len(PAGE_FEATURES)),
+        provenance=provenance,
     )
 
 
@@ -213,22 +226,41 @@ class _Lines:
         self._begins = wide | (is_word & ~np.append(False, is_word[:-1]))
         self._in_word = is_word | wide
         self._codes, self._lower = codes, model.lower
+        self.furniture = model.furniture
         begin = np.flatnonzero(self._begins)
         self.words = np.diff(np.append(np.searchsorted(begin, starts), len(begin)))[kept]
         self.word_line = np.repeat(np.arange(len(kept)), self.words)
         self.capitals = np.bincount(self.word_line[classes[begin] == UPPER], minlength=len(kept))
+        self.shape = self._shapes(classes, starts)[kept]
 
-    def buckets(self) -> Ints:
-        """The bucket of each word, in its document's own table."""
+    @staticmethod
+    def _shapes(classes: npt.NDArray[np.uint8], starts: Ints) -> Ints:
+        """What each line looks like: its classes in order, runs as one, letters alike, no spaces. 0 of one run."""
+        ink = np.flatnonzero((classes != SPACE) & (classes != NEWLINE))
+        kind = _SHAPE_OF[classes[ink]]
+        line = np.searchsorted(starts, ink, "right") - 1
+        begins = np.ones(len(ink), np.bool_)
+        begins[1:] = (kind[1:] != kind[:-1]) | (line[1:] != line[:-1])
+        line = line[begins]
+        rank = np.arange(len(line)) - np.searchsorted(line, np.arange(len(starts)))[line]
+        mixed = (kind[begins].astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(rank, len(_POWERS) - 1)]
+        number = np.bincount(line, minlength=len(starts))
+        first = np.cumsum(number) - number
+        sums = np.append(np.uint64(0), np.cumsum(mixed))
+        shape = (sums[first + number] - sums[first]).view(np.int64)
+        return np.where(number > 1, shape, 0)
+
+    def hashes(self) -> npt.NDArray[np.uint64]:
+        """A hash a word, the case folded."""
         if len(self.word_line) == 0:
-            return self.word_line
+            return np.zeros(0, np.uint64)
         letters = np.flatnonzero(self._in_word)
         at = np.flatnonzero(self._begins[letters])
         rank = np.arange(len(letters)) - np.repeat(at, np.diff(np.append(at, len(letters))))
         lower = self._lower[self._codes[letters]]
         mixed = (lower.astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(rank, len(_POWERS) - 1)]
-        bucket = (np.add.reduceat(mixed, at) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - 12)
-        return self.document[self.word_line] * _BUCKETS + bucket.astype(np.int64)
+        hashes: npt.NDArray[np.uint64] = np.add.reduceat(mixed, at) * np.uint64(0x9E3779B97F4A7C15)
+        return hashes
 
     def per_line(self, chosen: npt.NDArray[np.bool_]) -> Ints:
         """How many of the chosen words stand in each line."""
@@ -243,6 +275,9 @@ def _powers() -> npt.NDArray[np.uint64]:
 
 
 _POWERS = _powers()
+# Letters of every case look alike.
+_SHAPE_OF = np.arange(CLASSES, dtype=np.uint8)
+_SHAPE_OF[[UPPER, CASELESS]] = LOWER
 
 
 def _share(part: Ints, whole: Ints) -> Ints:
@@ -258,10 +293,11 @@ class Features:
     """
 
     def __init__(self, pages: Sequence[Page], model: Model) -> None:
-        self._lines = _Lines(pages, model)
+        self._pages, self._lines = pages, _Lines(pages, model)
         self.offsets: Ints = self._lines.offsets  # [documents + 1]: which columns of `lines()` are whose
         self.places: Ints = self._lines.place  # [lines]: the column's line number in its document
         self._shape = dict(_shape_columns(pages, self._lines)) if len(self.places) else {}
+        self._words: _Words | None = None
 
     def pages(self) -> Matrix:
         """[features, documents]"""
@@ -273,11 +309,86 @@ class Features:
         """[features, lines]"""
         if not self._shape:
             return np.zeros((len(LINE_FEATURES), 0), np.int16)
-        return _matrix(self._shape | dict(_context_columns(self._lines, self._shape)))
+        self._words = _Words(self._lines, self._shape["prose"])
+        return _matrix(self._shape | dict(_context_columns(self._lines, self._shape, self._words)))
+
+    def blocks(self, lines: Matrix, scores: npt.NDArray[np.int32]) -> Matrix:
+        """[features, lines]: some of those of `lines`, and what the lines' first scores say of one another."""
+        if self._words is None:
+            return np.zeros((len(BLOCK_FEATURES), 0), np.int16)
+        notices = _notices(self._pages, self._lines, self._shape, scores)
+        columns = dict(_block_columns(self._lines, self._shape, self._words, scores.astype(np.int64), notices))
+        return np.concatenate([lines[[LINE_FEATURES.index(name) for name in _CARRIED]], _matrix(columns)])
 
 
 def _matrix(columns: Mapping[str, Ints]) -> Matrix:
     return np.stack([np.clip(column, -32768, 32767).astype(np.int16) for column in columns.values()])
+
+
+_FURNITURE = (
+    ("related", "navigation"),
+    ("share", "subscribe", "comments", "promotion"),
+    ("legal", "contact", "cookie"),
+    ("byline", "header", "author_bio"),
+)
+_FURNITURE_BITS = 20
+
+
+def untrained(classes: npt.NDArray[np.uint8], lower: npt.NDArray[np.int32]) -> Model:
+    """A model without trees, which reads features all the same."""
+    model = Model(NO_TREES, NO_TREES, NO_TREES, classes, lower, np.zeros(1 << _FURNITURE_BITS, np.uint8), {})
+    _learn_furniture(model)
+    return model
+
+
+def _learn_furniture(model: Model) -> None:
+    """Fill the table of the words of which phrases of furniture are made."""
+    for bit, reasons in enumerate(_FURNITURE):
+        phrases = [
+            " ".join(phrase.split())
+            for rule in rules()
+            if rule.reason.removeprefix("boilerplate.") in reasons
+            for phrase in rule.phrases
+        ]
+        page = Page("\n".join(phrases), [1] * len(phrases), [None] * len(phrases), Templates(0, {}))
+        hashes = _Lines([page], model).hashes()
+        model.furniture[(hashes >> np.uint64(64 - _FURNITURE_BITS)).astype(np.int64)] |= 1 << bit
+
+
+class _Words:
+    """The words of the lines, each the bucket it falls into."""
+
+    def __init__(self, lines: _Lines, prose: Ints) -> None:
+        self.lines = lines
+        hashes = lines.hashes()
+        # In its document's own table.
+        self.bucket = lines.document[lines.word_line] * _BUCKETS + (hashes >> np.uint64(64 - 12)).astype(np.int64)
+        self.size = lines.documents * _BUCKETS
+        self.in_prose = prose[lines.word_line]
+        self.prose = self.times(self.in_prose > 0)
+        words = np.bincount(lines.document[lines.word_line[self.in_prose > 0]], minlength=lines.documents)
+        # Words that every paragraph has, whatever it is about.
+        self.often = self.prose[self.bucket] * 100 >= words[lines.document[lines.word_line]] + 200
+        self.common = lines.per_line(self.often)
+        self.telling = lines.words - self.common
+        subjects = lines.furniture[(hashes >> np.uint64(64 - _FURNITURE_BITS)).astype(np.int64)]
+        subjects[self.often] = 0
+        self.furniture = [lines.per_line((subjects & (1 << bit)) > 0) for bit in range(len(_FURNITURE))]
+        self.any_furniture = lines.per_line(subjects > 0)
+        after = np.cumsum(lines.words)
+        self.first, self.last = (
+            np.where(lines.words > 0, np.append(self.bucket, 0)[np.maximum(at, 0)] + 1, 0)
+            for at in (np.minimum(after - lines.words, len(self.bucket)), after - 1)
+        )
+
+    def times(self, chosen: npt.NDArray[np.bool_] | None = None) -> Ints:
+        """How often each bucket has a word, of all or of the chosen ones."""
+        return np.bincount(self.bucket if chosen is None else self.bucket[chosen], minlength=self.size)
+
+    def elsewhere(self, chosen: npt.NDArray[np.bool_]) -> Ints:
+        """Of each line's telling words, how many stand among the chosen ones of other lines, per mille."""
+        times = self.times(chosen)[self.bucket]
+        return _share(self.lines.per_line((times - chosen > 0) & ~self.often), self.telling)
 
 
 class _Around:
@@ -315,7 +426,6 @@ class _Around:
 def _shape_columns(pages: Sequence[Page], lines: _Lines) -> Iterator[tuple[str, Ints]]:
     """What every line is by itself, on its site and in its document, named."""
     counts, document = lines.counts, lines.document
-    total = len(lines.kept)
     around = _Around(lines)
     index, start, stop = around.index, around.start, around.stop
     ink = counts.sum(axis=1) - counts[:, NEWLINE]
@@ -355,12 +465,7 @@ def _shape_columns(pages: Sequence[Page], lines: _Lines) -> Iterator[tuple[str, 
 
     # Repetition in the document and on the site.
     hashes, support, groups = _repetition(pages, lines)
-    order = np.lexsort((index, hashes, document))
-    same = (np.diff(hashes[order]) == 0) & (np.diff(document[order]) == 0) & (hashes[order][1:] != 0)
-    run = np.cumsum(np.append(True, ~same)) - 1
-    copies, nth = np.empty(total, np.int64), np.empty(total, np.int64)
-    copies[order] = np.bincount(run)[run]
-    nth[order] = index - np.flatnonzero(np.append(True, ~same))[run]
+    copies, nth = _copies(hashes, document)
     yield "copies", copies
     yield "nth", nth
     yield "support", support
@@ -398,7 +503,7 @@ def _shape_columns(pages: Sequence[Page], lines: _Lines) -> Iterator[tuple[str, 
     yield "prose_after", prose_sum[stop] - prose_sum[index + 1]
 
 
-def _context_columns(lines: _Lines, columns: Mapping[str, Ints]) -> Iterator[tuple[str, Ints]]:
+def _context_columns(lines: _Lines, columns: Mapping[str, Ints], words: _Words) -> Iterator[tuple[str, Ints]]:
     """What stands around every line, named."""
     document = lines.document
     around = _Around(lines)
@@ -421,27 +526,28 @@ def _context_columns(lines: _Lines, columns: Mapping[str, Ints]) -> Iterator[tup
         yield f"{name}_share", (mass[after] - mass[first]) * 1000 // weight
 
     # How much of its vocabulary the line shares with the best run, the paragraphs, the document.
-    bucket = lines.buckets()
-    word_prose = prose[lines.word_line]
-    word_core = inside[lines.word_line]
-    size = lines.documents * _BUCKETS
-    everywhere = np.bincount(bucket, minlength=size)
-    in_prose = np.bincount(bucket[word_prose > 0], minlength=size)
-    in_core = np.bincount(bucket[word_core], minlength=size)
-    prose_words = np.bincount(document[lines.word_line[word_prose > 0]], minlength=lines.documents)
-    often = in_prose[bucket] * 100 >= prose_words[document[lines.word_line]] + 200
-    common = lines.per_line(often)
-    topical = lines.per_line((in_prose[bucket] - word_prose > 0) & ~often)
-    cored = lines.per_line((in_core[bucket] - word_core > 0) & ~often)
-    novel = lines.per_line(everywhere[bucket] == 1)
-    yield "common", _share(common, lines.words)
-    yield "topical", _share(topical, lines.words - common)
-    yield "cored", _share(cored, lines.words - common)
-    yield "novel", _share(novel, lines.words)
+    common = _share(words.common, lines.words)
+    yield "common", common
+    yield "topical", words.elsewhere(words.in_prose > 0)
+    yield "cored", words.elsewhere(inside[lines.word_line])
+    yield "novel", _share(lines.per_line(words.times()[words.bucket] == 1), lines.words)
+
+    # Words of which phrases of furniture are made, in whatever language.
+    for number, column in enumerate(words.furniture):
+        yield f"furniture_{number}", column
+    furniture = _share(words.any_furniture, words.telling)
+    yield "furniture", furniture
+    for radius in (2, 5, 12):
+        yield f"furniture_mean_{radius}", around.mean(np.maximum(furniture, 0), radius)
+
+    # Lines that look alike, begin or end alike: dates of comments, "more about …", prices.
+    alike = {"shape": lines.shape, "begin": words.first, "end": words.last}
+    for name, values in alike.items():
+        yield f"same_{name}", _copies(values, document)[0]
 
     # The neighbourhood.
     near = {name: columns[name] for name in ("width", "words", "capitals", "last", "first", "sentences", "digits")}
-    near |= {"anchor": code, "support": columns["support"], "common": _share(common, lines.words), "copies": copies}
+    near |= {"anchor": code, "support": columns["support"], "common": common, "copies": copies}
     for by in _NEIGHBOURS:
         for name, column in near.items():
             if abs(by) <= 2 or name in ("width", "last", "anchor"):
@@ -457,9 +563,162 @@ def _context_columns(lines: _Lines, columns: Mapping[str, Ints]) -> Iterator[tup
         yield f"anchors_{radius}", around.mean((code > 0).astype(np.int64), radius)
         yield f"copies_{radius}", around.mean((copies > 1).astype(np.int64), radius)
         yield f"digits_{radius}", around.mean((columns["digit_count"] > 0).astype(np.int64), radius)
-        yield f"common_{radius}", around.mean(np.maximum(_share(common, lines.words), 0), radius)
+        yield f"common_{radius}", around.mean(np.maximum(common, 0), radius)
     yield "same_shape_above", np.abs(around.at(width, -1, 0) - width)
     yield "same_shape_below", np.abs(around.at(width, 1, 0) - width)
+
+
+# What the second look sees again of the first. Nothing that is the same for all lines of a document: by that it would
+# know the documents it was trained on (with it, less log loss out of fold on no set, and more on two).
+_CARRIED = (
+    "width", "words", "capitals", "last", "first", "sentences", "prose", "link", "copies", "nth", "support_share",
+    "anchor", "anchor_heading", "anchor_confidence", "heading_above", "heading_above_is", "anchor_above",
+    "anchor_below", "prose_above", "prose_below", "place_share", "mass_above", "segment_inside", "segment_from",
+    "segment_to",
+    "core_inside", "core_from", "core_to", "topical", "cored", "novel", "same_shape", "same_begin", "same_end",
+    "furniture", "furniture_mean_2", "furniture_mean_5", "cut_off", "digits", "colons", "separators",
+)  # fmt: skip
+# What the second look makes of the first scores: a share of belief, per mille, without an exponential.
+_BELIEF_FROM, _BELIEF_STEP = -3000, 6
+# Lines so near one that is believed are of its block.
+_REACH = 2
+_BELIEVED = -1000
+# A title stands so near above the best run, is so wide at most, and has so many words.
+_TITLE_ABOVE, _TITLE_WIDTH, _TITLE_WORDS = 12, 1500, 2
+
+
+# Paragraphs that may be a bio, a legal notice or an offer are asked for at the ends of what is believed so far.
+_NOTICES_ABOVE, _NOTICES_BELOW = 3, 8
+_NOTICE_TENTHS = 600
+
+
+def _notices(pages: Sequence[Page], lines: _Lines, columns: Mapping[str, Ints], scores: npt.NDArray[np.int32]) -> Ints:
+    """What notice each line is, as a number of `_REASONS`; 0 where it is none or wasn't asked."""
+    codes = {f"boilerplate.{reason}": number for number, reason in enumerate(_REASONS, 1)}
+    found = np.zeros(len(scores), np.int64)
+    asked = np.flatnonzero((scores > _BELIEVED - 500) & (columns["width"] >= _NOTICE_TENTHS) & (columns["anchor"] == 0))
+    bounds = np.searchsorted(asked, lines.offsets)
+    for page, begin, end in zip(pages, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        above = min(end, begin + _NOTICES_ABOVE)
+        chosen = asked[[*range(begin, above), *range(max(above, end - _NOTICES_BELOW), end)]]
+        text = page.text.split("\n") if len(chosen) else []
+        for at in chosen.tolist():
+            notice = match_paragraph(text[lines.place[at]].strip())
+            found[at] = 0 if notice is None else codes.get(notice.reason, 0)
+    return found
+
+
+def _block_columns(
+    lines: _Lines, columns: Mapping[str, Ints], words: _Words, scores: Ints, notices: Ints
+) -> Iterator[tuple[str, Ints]]:
+    """What the first scores of the lines say of one another, of blocks and of the document, named."""
+    document, offsets = lines.document, lines.offsets
+    around = _Around(lines)
+    index = around.index
+    width = np.minimum(columns["width"], 4000)
+    belief = np.clip((scores - _BELIEF_FROM) // _BELIEF_STEP, 0, 1000)
+    mass = belief * width // 1000
+
+    def total(column: Ints, of: Ints, number: int) -> Ints:
+        return np.bincount(of, column, minlength=number).astype(np.int64)
+
+    yield "score", scores
+    for by in (-6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6):
+        yield f"score{by:+d}", around.at(scores, by, -9999)
+    for radius in (1, 2, 5, 12, 30):
+        yield f"belief_{radius}", around.mean(belief, radius)
+    for radius in (3, 8, 20):
+        yield f"mass_{radius}", _share(around.mean(mass, radius), around.mean(width, radius))
+
+    # The document.
+    best = np.full(lines.documents, -32768, np.int64)
+    np.maximum.at(best, document, scores)
+    order = np.lexsort((scores, document))
+    rank = np.empty(len(scores), np.int64)
+    rank[order] = index - around.start[order]
+    wanted = total(mass, document, lines.documents)
+    yield "from_best", scores - best[document]
+    yield "rank", rank * 1000 // (around.stop - around.start)
+    sums = np.append(0, np.cumsum(mass))
+    yield "wanted_above", _share(sums[index] - sums[around.start], wanted[document])
+    believed = scores > _BELIEVED
+    yield "believed_above", around.above(believed)
+    yield "believed_below", around.below(believed)
+
+    # The best run of lines by their scores, and by what they weigh.
+    for name, gain in (
+        ("run", np.clip(scores + 800, -1500, 2500)),
+        ("weight", (belief - 350) * (width + 100) // 100),
+    ):
+        first, after = _best_runs(gain, offsets)
+        first, after = first[document], after[document]
+        inside = (index >= first) & (index < after)
+        yield f"{name}_inside", inside.astype(np.int64)
+        yield f"{name}_from", np.clip(index - first, -_FAR, _FAR)
+        yield f"{name}_to", np.clip(after - 1 - index, -_FAR, _FAR)
+
+    # Blocks: lines near believed ones, and what stands between them.
+    near = (around.above(believed) <= _REACH) | (around.below(believed) <= _REACH) | believed
+    begins = np.append(True, (near[1:] != near[:-1]) | (document[1:] != document[:-1]))
+    block = np.cumsum(begins) - 1
+    blocks = int(block[-1]) + 1
+    block_mass, size = total(mass, block, blocks), np.bincount(block, minlength=blocks)
+    largest = np.zeros(lines.documents, np.int64)
+    np.maximum.at(largest, document, block_mass[block])
+    highest = np.full(blocks, -32768, np.int64)
+    np.maximum.at(highest, block, scores)
+    is_largest = near & (block_mass[block] == largest[document])
+    yield "block_near", near.astype(np.int64)
+    yield "block_lines", size[block]
+    yield "block_place", index - np.flatnonzero(begins)[block]
+    yield "block_share", _share(block_mass[block], wanted[document])
+    yield "block_of_largest", _share(block_mass[block], largest[document])
+    yield "block_mass", block_mass[block] // 100
+    yield "block_belief", total(belief, block, blocks)[block] // size[block]
+    yield "block_best", highest[block]
+    yield "block_prose", total(columns["prose"], block, blocks)[block]
+    yield "block_known", total(np.maximum(columns["support_share"], 0), block, blocks)[block] // size[block]
+    yield "block_anchors", total((columns["anchor"] > 0).astype(np.int64), block, blocks)[block] * 1000 // size[block]
+    yield "largest_above", around.above(is_largest)
+    yield "largest_below", around.below(is_largest)
+
+    # Bios, legal notices, offers as whole paragraphs.
+    yield "notice", notices
+    yield "notice_above", around.above(notices > 0)
+    yield "notice_below", around.below(notices > 0)
+
+    # The words of what is believed so far, and of the title above it.
+    in_best = inside[lines.word_line]
+    yield "believed_words", words.elsewhere((scores > 0)[lines.word_line])
+    yield "run_words", words.elsewhere(in_best)
+    is_title = (
+        (index >= first - _TITLE_ABOVE) & (index <= first) & (columns["width"] < _TITLE_WIDTH)
+        & (lines.words >= _TITLE_WORDS) & (columns["prose"] == 0)
+    )  # fmt: skip
+    likely = np.full(lines.documents, -32768, np.int64)
+    np.maximum.at(likely, document[is_title], scores[is_title])
+    is_title &= scores == likely[document]
+    title_words = words.times(is_title[lines.word_line])[words.bucket] > 0
+    in_title = lines.per_line(title_words & ~words.often & ~is_title[lines.word_line])
+    yield "title", is_title.astype(np.int64)
+    yield "title_above", around.above(is_title)
+    yield "title_below", around.below(is_title)
+    yield "title_words", in_title
+    yield "title_share", _share(in_title, words.telling)
+    yield "block_title_words", np.minimum(total(in_title, block, blocks), 999)[block]
+    yield "block_title_share", _share(total(in_title, block, blocks) * 10, total(words.telling, block, blocks))[block]
+
+
+def _copies(values: Ints, document: Ints) -> tuple[Ints, Ints]:
+    """How many lines of its document have each line's value, and which of them it is. 0 is no value."""
+    index = np.arange(len(values))
+    order = np.lexsort((index, values, document))
+    same = (np.diff(values[order]) == 0) & (np.diff(document[order]) == 0) & (values[order][1:] != 0)
+    run = np.cumsum(np.append(True, ~same)) - 1
+    copies, nth = np.empty(len(values), np.int64), np.empty(len(values), np.int64)
+    copies[order] = np.bincount(run)[run]
+    nth[order] = index - np.flatnonzero(np.append(True, ~same))[run]
+    return copies, nth
 
 
 def _repetition(pages: Sequence[Page], lines: _Lines) -> tuple[Ints, Ints, Ints]:
@@ -554,35 +813,41 @@ def _page_columns(lines: _Lines, columns: Mapping[str, Ints]) -> Iterator[tuple[
 
 
 LINE_FEATURES: tuple[str, ...] = ()
+BLOCK_FEATURES: tuple[str, ...] = ()
 PAGE_FEATURES: tuple[str, ...] = ()
 
 
-def _names() -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _names() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """The names of the features, from a page of one line."""
-    blank = Model(
-        NO_TREES,
-        NO_TREES,
-        np.full(CODE_POINTS, LOWER, np.uint8),
-        np.arange(CODE_POINTS, dtype=np.int32),
-        {},
-    )
+    letters, lower = np.full(CODE_POINTS, LOWER, np.uint8), np.arange(CODE_POINTS, dtype=np.int32)
+    blank = Model(NO_TREES, NO_TREES, NO_TREES, letters, lower, np.zeros(1 << _FURNITURE_BITS, np.uint8), {})
     pages = [Page("a", [1], [None], Templates(0, {}))]
     lines = _Lines(pages, blank)
     shape = dict(_shape_columns(pages, lines))
-    return (*shape, *dict(_context_columns(lines, shape))), tuple(dict(_page_columns(lines, shape)))
+    words = _Words(lines, shape["prose"])
+    return (
+        (*shape, *dict(_context_columns(lines, shape, words))),
+        (*_CARRIED, *dict(_block_columns(lines, shape, words, np.zeros(1, np.int64), np.zeros(1, np.int64)))),
+        tuple(dict(_page_columns(lines, shape))),
+    )
 
 
-LINE_FEATURES, PAGE_FEATURES = _names()
+LINE_FEATURES, BLOCK_FEATURES, PAGE_FEATURES = _names()
 
 
 # ------------------------------------------------------------------------------------------------------------ decisions
 
 
-def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> Iterator[tuple[int, dict[int, int]]]:
-    """Which of `pages` score above `page_score` as whole pages (None: all are), and the score of each of their lines.
+class Scored(NamedTuple):
+    """The lines of a whole page, blank ones left out."""
 
-    A line's score is in thousandths of a logit: above 0 it is rather the article's. Blank lines have none.
-    """
+    places: list[int]  # which of `text.split("\n")`
+    widths: list[int]  # in tenths of a Latin letter
+    scores: list[int]  # in thousandths of a logit: above 0 a line is rather the article's
+
+
+def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> Iterator[tuple[int, Scored]]:
+    """Which of `pages` score above `page_score` as whole pages (None: all are), and the scores of their lines."""
     for first, batch in _batches(pages):
         found = Features(batch, model)
         chosen = list(range(len(batch)))
@@ -593,10 +858,14 @@ def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> 
         if len(chosen) * 2 < len(batch):  # reckon what stands around the lines for these alone
             found = Features([batch[number] for number in chosen], model)
         columns = chosen if len(found.offsets) == len(batch) + 1 else list(range(len(chosen)))
-        scores, places, offsets = model.lines.scores(found.lines()).tolist(), found.places.tolist(), found.offsets
+        lines = found.lines()
+        first_scores = model.lines.scores(lines)
+        second_scores = model.blocks.scores(found.blocks(lines, first_scores))
+        scores = ((SECOND * second_scores + (10 - SECOND) * first_scores) // 10).tolist()
+        places, widths, offsets = found.places.tolist(), lines[LINE_FEATURES.index("width")].tolist(), found.offsets
         for number, column in zip(chosen, columns, strict=True):
             of = slice(offsets[column], offsets[column + 1])
-            yield first + number, dict(zip(places[of], scores[of], strict=True))
+            yield first + number, Scored(places[of], widths[of], scores[of])
 
 
 def may_be_page(text: str) -> bool:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from transforms.boilerplate import model as line_model
-from transforms.boilerplate.anchors import HEADERS, Anchor, match_header, match_paragraph
-from transforms.boilerplate.evidence import NUMBERED_WIDTH, PARAGRAPH_CHARS, Evidence, Page, is_wide, line_anchor
-from transforms.boilerplate.lines import ends_sentence, fold, is_bulleted, is_prose, is_teaser
+from transforms.boilerplate.anchors import HEADERS, Anchor, match_header
+from transforms.boilerplate.evidence import NUMBERED_WIDTH, Evidence, Page, is_wide
+from transforms.boilerplate.lines import ends_sentence, fold, is_bulleted
+from transforms.boilerplate.pages import Removal, page_removals
 from transforms.boilerplate.scripts import script_lines
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates, template_share
 from transforms.config import Boilerplate, Config
@@ -80,15 +80,6 @@ TEASER_GAP = 3
 # A block of links has so many lines, or so many links on one.
 LINK_LINES = 2
 _MAIL = re.compile(r"\S@\S+\.\w|\+?\d[\d ()/–-]{6,}\d")
-
-
-class Removal(NamedTuple):
-    """Why a line goes."""
-
-    reason: str
-    rule: str
-    confidence: float
-    support: int | None = None
 
 
 class Line(NamedTuple):
@@ -802,84 +793,6 @@ class _Counts:
             is_address = not is_witness and _MAIL.search(page.lines[at]) is not None
             self.addresses[place] = self.addresses[place + 1] + is_address
             self.chars[place] = self.chars[place + 1] + len(page.lines[at])
-
-
-class Pages(NamedTuple):
-    """What was found on looking for whole pages; rows are the shard's."""
-
-    removals: dict[int, dict[int, Removal]]  # of a whole page: the lines that go
-    anchors: dict[int, list[Anchor | None]]  # of whatever may have been one: what each line is
-
-
-def page_removals(documents: Sequence[tuple[str, Sequence[int], Templates] | None], config: Boilerplate) -> Pages:
-    """Of the documents (text, hash a line, templates) that are whole pages: which lines the learned model takes.
-
-    An anchor on a line names its reason, then a template, then the heading of the block the line is in. A page of which
-    no prose would be left was misread: nothing goes by the model.
-    """
-    if config.input == "extracted":
-        return Pages({}, {})
-    model = line_model.load(config.model_path)
-    pages, rows = [], []
-    for row, document in enumerate(documents):
-        if document is not None and (config.input == "page" or line_model.may_be_page(document[0])):
-            text, hashes, templates = document
-            anchors = [line_anchor(line.strip()) for line in text.split("\n")]
-            pages.append(line_model.Page(text, hashes, anchors, templates))
-            rows.append(row)
-    threshold = config.page_score if config.input == "auto" else None
-    found: dict[int, dict[int, Removal]] = {}
-    for number, scores in line_model.whole_pages(pages, model, threshold):
-        if _leaves_prose(pages[number], scores, config.line_score):
-            found[rows[number]] = _named(pages[number], scores, config.line_score)
-    return Pages(found, {row: page.anchors for row, page in zip(rows, pages, strict=True)})
-
-
-def _leaves_prose(page: line_model.Page, scores: Mapping[int, int], threshold: int) -> bool:
-    """Whether a line of prose stays, or, where the page has none, any line."""
-    lines = page.text.split("\n")
-    prose = [at for at in scores if is_prose(lines[at].strip())]
-    return not scores or any(scores[at] > threshold for at in prose or scores)
-
-
-def _named(page: line_model.Page, scores: Mapping[int, int], threshold: int) -> dict[int, Removal]:
-    """The lines that score `threshold` or less. A run of one reason is one removal, as sure as its least sure line."""
-    lines = page.text.split("\n")
-    gone: dict[int, Removal] = {}
-    run: list[int] = []
-    reason, heading, support = "", "", None
-
-    def finish() -> None:
-        if run:
-            margin = threshold - max(scores[at] for at in run)
-            supports: list[int] = [page.templates.lines[page.hashes[at]] for at in run] if support is not None else []
-            removal = Removal(reason, "model.page", line_model.confidence(margin), min(supports, default=None))
-            gone.update(dict.fromkeys(run, removal))
-            run.clear()
-
-    for at, score in scores.items():
-        if score > threshold:
-            finish()
-            heading = ""  # a block ends where the article goes on
-            continue
-        line = lines[at].strip()
-        anchor = page.anchors[at] or (match_paragraph(line) if len(line) >= PARAGRAPH_CHARS else None)
-        found = page.templates.lines.get(page.hashes[at])
-        if anchor is not None:
-            heading = anchor.reason if anchor.kind == "heading" else heading
-            named = anchor.reason
-        elif found is not None:
-            named = "boilerplate.template"
-        else:
-            named = heading or (
-                "boilerplate.related" if line[-1] in ".…]" and is_teaser(line) else "boilerplate.navigation"
-            )
-        if (named, found is None) != (reason, support is None):
-            finish()
-        reason, support = named, found
-        run.append(at)
-    finish()
-    return gone
 
 
 def spans(text: str, gone: Mapping[int, Removal]) -> list[Span]:

@@ -1,0 +1,115 @@
+"""Which lines of a whole page stay, given their scores: runs, titles, gaps."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.boilerplate.lines import line_hashes
+from transforms.boilerplate.model import Page, Scored
+from transforms.boilerplate.pages import GAP_LINES, kept_lines, line_anchor, page_removals
+from transforms.boilerplate.templates import NO_TEMPLATES, Templates
+from transforms.config import Boilerplate
+
+PROSE = [
+    "The lamp on the north mole was lit again on Tuesday, after the keeper had climbed the stair with a can of oil.",
+    "Nobody had asked for it, and the harbour office says nobody will be paid, since the rate went to the dredger.",
+    "The keeper does not mind. She has counted the boats from up there for thirty years and likes to see their names.",
+]
+
+
+def kept(scored, threshold=-1000, templates=NO_TEMPLATES):
+    """The lines that stay of (score, line) pairs."""
+    text = "\n".join(line for _, line in scored)
+    lines = text.split("\n")
+    page = Page(text, line_hashes(text), [line_anchor(line) for line in lines], templates)
+    found = Scored(list(range(len(lines))), [10 * len(line) for line in lines], [score for score, _ in scored])
+    return [lines[at] for at in sorted(kept_lines(page, lines, found, threshold))]
+
+
+MENU = [(-5000, "Home"), (-5000, "News"), (-5000, "Log in")]
+FOOT = [(-5000, "Related articles"), (-4500, "Fog over the quay"), (-5000, "Contact"), (-5000, "Privacy policy")]
+BODY = [(3000, line) for line in PROSE]
+
+
+def test_a_link_amid_the_article_stays_and_a_sentence_amid_the_footer_goes():
+    link, sentence = "Our map of the mole", "The weather is fair."
+    page = [*MENU, BODY[0], (-1100, link), *BODY[1:], *FOOT, (-950, sentence), *FOOT]
+    assert kept(page) == [PROSE[0], link, *PROSE[1:]]
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        [(-2300, "A lamp for nobody")],
+        [(-2300, "A lamp for nobody"), (-2000, "By Ann Quill"), (-2000, "March 3, 2024")],
+        [(-3000, "The keeper and the lamp on the mole"), (-1500, "12 views")],
+        [(-900, "A lamp for nobody"), (-3000, "12 views"), (-3000, "A A A")],
+    ],
+    ids=["right above", "byline and date between", "shared words", "by its score"],
+)
+def test_the_title_stays(above):
+    page = [*MENU, *above, *BODY, *FOOT]
+    assert above[0][1] in kept(page)
+    assert not {line for _, line in MENU}.intersection(kept(page))
+
+
+def test_the_title_on_top_of_a_text_stays():
+    assert kept([(-4000, "Fog again"), (-3000, "A. Quill"), *BODY, *FOOT])[0] == "Fog again"
+
+
+def test_a_template_or_an_anchor_is_no_title():
+    line = "The Harbour Gazette"
+    templates = Templates(9, {line_hashes(line)[0]: 9})
+    assert kept([*MENU, (-3500, line), *BODY], templates=templates) == PROSE
+    assert kept([*MENU, (-3500, "Most read"), *BODY]) == PROSE
+
+
+INGREDIENTS = [(-2500, line) for line in ("Oil", "1 lamp", "2 wicks, dry", "a long match")]
+
+
+def test_short_lines_between_kept_ones_stay():
+    assert kept([*MENU, BODY[0], *INGREDIENTS, *BODY[1:], *FOOT]) == [
+        PROSE[0], *(line for _, line in INGREDIENTS), *PROSE[1:],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "gap",
+    [
+        [*INGREDIENTS, (-2500, "Related articles")],
+        [*INGREDIENTS, (-3600, "Fog over the quay")],
+        [*INGREDIENTS, INGREDIENTS[0]],
+        [(-2500, f"Boat number {letter}") for letter in "abcdefghijklmnop"[: GAP_LINES + 1]],
+    ],
+    ids=["an anchor", "a low score", "a second copy", "many"],
+)
+def test_a_gap_with_furniture_in_it_goes(gap):
+    assert kept([*MENU, BODY[0], *gap, *BODY[1:], *FOOT]) == PROSE
+
+
+def test_narrow_lines_before_a_button_stay():
+    assert kept([*MENU, *BODY, *INGREDIENTS, (-5000, "Share"), *FOOT]) == [*PROSE, *(line for _, line in INGREDIENTS)]
+    assert kept([*MENU, *BODY, *INGREDIENTS, *FOOT]) == PROSE  # links of a list that a heading of links ends
+
+
+@given(st.lists(st.tuples(st.integers(-6000, 6000), st.sampled_from([*PROSE, "Home", "Oil", "1 lamp"])), max_size=30))
+def test_a_threshold_below_all_scores_keeps_all_and_one_above_keeps_nothing(scored):
+    page = [*scored, *BODY]
+    assert kept(page, -100_000) == [line for _, line in page]
+    assert kept(page, 100_000) == []
+
+
+def test_a_page_keeps_its_recipe():
+    text = "\n".join(
+        [
+            "Skip to content", "The Mole Kitchen", "Home", "Recipes", "Videos", "Log in", "Search", "Home / Recipes",
+            "Ship's biscuit", *PROSE, "Ingredients", "500 g flour", "200 ml water", "1 spoon of salt", "Method",
+            "Mix flour, salt and water until the dough is stiff, and leave it for an hour under a wet cloth.",
+            "Roll it out, cut it into squares, prick each with a fork and bake them until they are dry and hard.",
+            "Share", "Print", "Related recipes", "Oat cake", "Pease pudding", "About us", "Contact", "Privacy policy",
+            "© 2026 The Mole Kitchen. All rights reserved.",
+        ]
+    )  # fmt: skip
+    gone = page_removals([(text, line_hashes(text), NO_TEMPLATES)], Boilerplate()).removals[0]
+    left = [line for at, line in enumerate(text.split("\n")) if at not in gone]
+    assert left == text.split("\n")[8:19]
