@@ -180,6 +180,7 @@ def run_tamis(records: list[dict[str, Any]], field: str, models: list[Path | Non
         part = documents.take(pa.array(chosen))
         strip_boilerplate(part, templates, settings)  # phrases are compiled on first use, once a worker …
         match_line.cache_clear()  # … but no line has been seen
+        line_model.notice.cache_clear()
         start = time.process_time()
         stripped = strip_boilerplate(part, templates, settings)
         describe_documents(stripped)

@@ -21,7 +21,7 @@ Weights are data (`model/lines.npz`: trees, character classes, provenance), made
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 from itertools import pairwise
@@ -193,9 +193,8 @@ class _Lines:
         classes = model.classes[codes]
         ends = np.append(np.flatnonzero(codes == 10), len(codes))
         starts = np.append(0, ends[:-1] + 1)
-        cells = np.repeat(np.arange(len(starts)) * CLASSES, ends - starts + 1)[: len(codes)]
-        cells += classes
-        counts = np.bincount(cells, minlength=len(starts) * CLASSES).reshape(len(starts), CLASSES)
+        line_of = np.repeat(np.arange(len(starts), dtype=np.int32), ends - starts + 1)[: len(codes)]
+        counts = np.bincount(line_of * CLASSES + classes, minlength=len(starts) * CLASSES).reshape(len(starts), CLASSES)
         line_counts = np.array([page.text.count("\n") + 1 for page in pages])
         all_document = np.repeat(np.arange(len(pages)), line_counts)
         all_place = np.arange(len(starts)) - np.repeat(np.cumsum(line_counts) - line_counts, line_counts)
@@ -231,21 +230,25 @@ class _Lines:
         self.words = np.diff(np.append(np.searchsorted(begin, starts), len(begin)))[kept]
         self.word_line = np.repeat(np.arange(len(kept)), self.words)
         self.capitals = np.bincount(self.word_line[classes[begin] == UPPER], minlength=len(kept))
-        self.shape = self._shapes(classes, starts)[kept]
+        self.shape = self._shapes(classes, line_of, len(starts))[kept]
 
     @staticmethod
-    def _shapes(classes: npt.NDArray[np.uint8], starts: Ints) -> Ints:
+    def _shapes(classes: npt.NDArray[np.uint8], line_of: npt.NDArray[np.int32], lines: int) -> Ints:
         """What each line looks like: its classes in order, runs as one, letters alike, no spaces. 0 of one run."""
-        ink = np.flatnonzero((classes != SPACE) & (classes != NEWLINE))
-        kind = _SHAPE_OF[classes[ink]]
-        line = np.searchsorted(starts, ink, "right") - 1
-        begins = np.ones(len(ink), np.bool_)
+        kind = _SHAPE_OF[classes]
+        begins = np.ones(len(kind), np.bool_)
+        np.not_equal(kind[1:], kind[:-1], out=begins[1:])  # a newline is a run of its own
+        runs = np.flatnonzero(begins)
+        kind, line = kind[runs], line_of[runs]
+        ink = (kind != SPACE) & (kind != NEWLINE)
+        kind, line = kind[ink], line[ink]
+        begins = np.ones(len(kind), np.bool_)
         begins[1:] = (kind[1:] != kind[:-1]) | (line[1:] != line[:-1])
-        line = line[begins]
-        rank = np.arange(len(line)) - np.searchsorted(line, np.arange(len(starts)))[line]
-        mixed = (kind[begins].astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(rank, len(_POWERS) - 1)]
-        number = np.bincount(line, minlength=len(starts))
+        kind, line = kind[begins], line[begins]
+        number = np.bincount(line, minlength=lines)
         first = np.cumsum(number) - number
+        rank = np.arange(len(line)) - first[line]
+        mixed = (kind.astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(rank, len(_POWERS) - 1)]
         sums = np.append(np.uint64(0), np.cumsum(mixed))
         shape = (sums[first + number] - sums[first]).view(np.int64)
         return np.where(number > 1, shape, 0)
@@ -592,6 +595,12 @@ _NOTICES_ABOVE, _NOTICES_BELOW = 3, 8
 _NOTICE_TENTHS = 600
 
 
+@lru_cache(maxsize=1 << 14)
+def notice(line: str) -> Anchor | None:
+    """What a paragraph is. A site's notices come back page after page."""
+    return match_paragraph(line)
+
+
 def _notices(pages: Sequence[Page], lines: _Lines, columns: Mapping[str, Ints], scores: npt.NDArray[np.int32]) -> Ints:
     """What notice each line is, as a number of `_REASONS`; 0 where it is none or wasn't asked."""
     codes = {f"boilerplate.{reason}": number for number, reason in enumerate(_REASONS, 1)}
@@ -603,8 +612,8 @@ def _notices(pages: Sequence[Page], lines: _Lines, columns: Mapping[str, Ints], 
         chosen = asked[[*range(begin, above), *range(max(above, end - _NOTICES_BELOW), end)]]
         text = page.text.split("\n") if len(chosen) else []
         for at in chosen.tolist():
-            notice = match_paragraph(text[lines.place[at]].strip())
-            found[at] = 0 if notice is None else codes.get(notice.reason, 0)
+            known = notice(text[lines.place[at]].strip())
+            found[at] = 0 if known is None else codes.get(known.reason, 0)
     return found
 
 

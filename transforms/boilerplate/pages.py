@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transforms.boilerplate import model as line_model
-from transforms.boilerplate.anchors import HEADERS, Anchor, match_paragraph
+from transforms.boilerplate.anchors import HEADERS, Anchor
 from transforms.boilerplate.evidence import PARAGRAPH_CHARS, line_anchor
 from transforms.boilerplate.lines import is_bulleted, is_prose, is_teaser
 from transforms.boilerplate.templates import Templates
@@ -278,7 +278,7 @@ def _named(
             heading = ""  # a block ends where the article goes on
             continue
         line = lines[at]
-        anchor = page.anchors[at] or (match_paragraph(line) if len(line) >= PARAGRAPH_CHARS else None)
+        anchor = page.anchors[at] or (line_model.notice(line) if len(line) >= PARAGRAPH_CHARS else None)
         found = page.templates.lines.get(page.hashes[at])
         if anchor is not None:
             heading = anchor.reason if anchor.kind == "heading" else heading
