@@ -111,8 +111,8 @@ _COMPOSED = re.compile("[\u1100-\u11ff\u3040-\u30ff]+")  # what folding leaves w
 
 # --- edges ---------------------------------------------------------------------------------------------------------
 
-# Colons: Latin, full-width, Armenian.
-_COLONS = ":：՝"
+# Colons: Latin, full-width, Armenian, Khmer, Ethiopic.
+_COLONS = ":：՝៖፦"
 _COLON = re.compile(f"[{_COLONS}]")
 _EDGE = _COLONS + " \t\r\n\v\f\u00a0\u3000\ufeff\u200b*#|=~<>_»«›‹•·●○■□◆◇★☆×…【】〖〗［］[]{}"
 _COUNT = re.compile(r"\s*[(\[（［]\s*\d[\d.,]{0,9}\+?\s*[)\]）］]$")
@@ -541,8 +541,8 @@ def _match_row(line: str, core: str, lexicon: _Lexicon) -> Anchor | None:
 
 
 # Between a credit's label and its value: "文/张三 图/李四" and "文=山田太郎" in the East only.
-_CREDIT_MARK = re.compile(r"\s*([:：]|[/／=＝](?!\s))\s*")
-_MARKED = re.compile("[:：/／=＝]")
+_CREDIT_MARK = re.compile(rf"\s*([{_COLONS}]|[/／=＝](?!\s))\s*")
+_MARKED = re.compile(f"[{_COLONS}/／=＝]")
 _CREDIT_JOIN = re.compile(r"\s*[・·&+/／、]\s*")
 _ROLE = re.compile(r"([^()（）]{2,60})[(（]([^()（）]{1,40})[)）]")
 _APART = " \t\u3000\u00a0,.;|/·•、，。–—-"
@@ -570,7 +570,7 @@ def _marked_credits(line: str) -> list[Anchor] | None:
     rule, start = None, 0
     for mark in _CREDIT_MARK.finditer(line):
         words = line[start : mark.start()].split()
-        count, next_rule = _label_at_end(words, is_east=mark[1] not in _COLONS + "：")
+        count, next_rule = _label_at_end(words, is_east=mark[1] not in _COLONS)
         if next_rule is None:
             continue
         value = " ".join(words[: len(words) - count]).strip(_APART)
