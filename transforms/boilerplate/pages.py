@@ -22,7 +22,7 @@ import numpy as np
 from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import HEADERS, Anchor
 from transforms.boilerplate.evidence import PARAGRAPH_CHARS, line_anchor
-from transforms.boilerplate.lines import is_bulleted, is_prose, is_teaser
+from transforms.boilerplate.lines import Kind, is_bulleted, is_prose, is_teaser, key
 from transforms.boilerplate.templates import Templates
 from transforms.config import Boilerplate
 
@@ -56,6 +56,8 @@ _ONLY = 3000
 _ON_TOP, _TOP_LINES = 4000, 4
 # What is read of the article for its words.
 BODY_CHARS = 4000
+# What stands where titles stand in so many articles of the site is none of this one.
+SITE_TITLES = 3
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _WIDE_WORD = re.compile("(?=([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}))")
 
@@ -202,7 +204,8 @@ def _titles(found: _Page, kept: set[int], threshold: int) -> set[int]:
         elif is_title and not is_bulleted(line):
             words = words or _words("\n".join(lines[places[of]] for of in sorted(kept) if of >= first)[:BODY_CHARS])
             own = _words(line)
-            is_own = page.hashes[at] not in page.templates.lines
+            # Related lists of other articles name it, too, so it is looked up as a title.
+            is_own = page.templates.lines.get(key(page.hashes[at], Kind.TITLE), 0) < SITE_TITLES
             score = (
                 scores[number]
                 + (_SHARED_WORDS * len(own & words) // len(own) if own else 0)
