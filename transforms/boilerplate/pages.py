@@ -58,6 +58,7 @@ _ON_TOP, _TOP_LINES = 4000, 4
 BODY_CHARS = 4000
 # What stands where titles stand in so many articles of the site is none of this one.
 SITE_TITLES = 3
+_FIELD = re.compile(r"[^:：]{1,20}[:：]\s*\S")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _WIDE_WORD = re.compile("(?=([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}))")
 
@@ -200,7 +201,8 @@ def _titles(found: _Page, kept: set[int], threshold: int) -> set[int]:
             right_above = right_above and anchor.reason in HEADERS
         elif number in kept or (is_title and scores[number] > threshold):
             titles.add(number)
-            best, best_score = None, FURTHER_TITLE_SCORE
+            if _FIELD.match(line) is None:  # "Text: Jane Doe" in a language that no rule has
+                best, best_score = None, FURTHER_TITLE_SCORE
         elif is_title and not is_bulleted(line):
             words = words or _words("\n".join(lines[places[of]] for of in sorted(kept) if of >= first)[:BODY_CHARS])
             own = _words(line)
