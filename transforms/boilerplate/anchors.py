@@ -570,6 +570,8 @@ def _marked_credits(line: str) -> list[Anchor] | None:
     rule, start = None, 0
     for mark in _CREDIT_MARK.finditer(line):
         words = line[start : mark.start()].split()
+        if rule is None and len(words) > LABEL_WORDS:
+            return None
         count, next_rule = _label_at_end(words, is_east=mark[1] not in _COLONS)
         if next_rule is None:
             continue
@@ -609,10 +611,16 @@ def _credit_openings() -> frozenset[str]:
     return frozenset(label.split(" ", 1)[0] for label, rule in labels if rule.reason == "boilerplate.byline")
 
 
+@lru_cache(maxsize=1 << 14)
+def _first_fold(word: str) -> str:
+    """The first word of a line as a label would have it: words come back, line after line."""
+    return fold(_CREDIT_JOIN.split(word)[0])
+
+
 def _named_credits(line: str) -> list[Anchor] | None:
     """Of labels without one: "Testo di Mario Rossi, foto di Anna Bianchi", "글 김철수 / 사진 이영희"."""
     words = line.split()
-    if not words or fold(_CREDIT_JOIN.split(words[0])[0]) not in _credit_openings():
+    if not words or _first_fold(words[0]) not in _credit_openings():
         return None
     parts = _PARTS.split(line.strip())
     if len(parts) == 1 and len(words) > 2 and _script(words[0]) == "East":  # "文 张三 图 李四"
@@ -663,7 +671,9 @@ def match_credits(line: str) -> tuple[Anchor, ...]:
     found = _marked_credits(line) if _MARKED.search(line) else None
     if not found and line[-1] in ")）":  # tried on any other line, the pattern would cost more than all else
         found = _role_credits(line)
-    return tuple(found or _named_credits(line) or ())
+    if not found and (" " in line or not line.isascii()):
+        found = _named_credits(line)
+    return tuple(found or ())
 
 
 # A line is asked about when it is judged and again for its metadata, and a site's lines come back page after page.
@@ -814,6 +824,7 @@ def match_paragraph(paragraph: str) -> Anchor | None:
 
 
 # What an extractor glued together: "ShareTweetPrint", "Read nextThe last boat".
+_IS_GLUED = re.compile("[a-zß-öø-ÿā-ž0-9а-яёіїєґ][A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ]")
 _GLUED = re.compile(r"(?<=[a-zß-öø-ÿā-ž0-9а-яёіїєґ])(?=[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ])")
 _GLUED_LIMIT = 600
 # So many buttons are enough, where one in four is of a kind that no rule has.
@@ -828,7 +839,7 @@ def match_glued(line: str) -> Anchor | None:
     >>> match_glued("iPhone users share WordPress pages") is None
     True
     """
-    if len(line) > _GLUED_LIMIT or _GLUED.search(line, 0, LABEL_LIMIT) is None:
+    if len(line) > _GLUED_LIMIT or _IS_GLUED.search(line, 0, LABEL_LIMIT) is None:
         return None
     parts = [part.strip() for part in _GLUED.split(line)]
     first = match_line(parts[0])

@@ -99,7 +99,7 @@ class Page:
         self.paragraphs: dict[int, Anchor | None] = {}
         self.support: dict[int, int] = {}
         self.folded: set[int] = set()
-        self.records: set[int] = set()
+        self._found_records: set[int] | None = None
         self.prose = [is_prose(line) for line in self.lines]
         self.quoted = self._quoted()
         for at in self.quoted:
@@ -135,7 +135,7 @@ class Page:
                 if at not in self.quoted and (support := self._support(at, at in titles)) is not None:
                     self.support[at] = support
         self.start, self.end = self._body()
-        self.records = self._records()
+        self._found_records = None
 
     def read_alone(self) -> None:
         """Of a text without a body no line is a title, so lines are looked up as what they are elsewhere."""
@@ -194,8 +194,14 @@ class Page:
         """Whether the line is no template by its words alone."""
         return at not in self.support or at in self.folded
 
-    def _records(self) -> set[int]:
+    @property
+    def records(self) -> set[int]:
         """The lines of records: "Date: …, Venue: …, Tickets: …", of which the keys are not all those of a header."""
+        if self._found_records is None:  # few documents ask
+            self._found_records = self._records()
+        return self._found_records
+
+    def _records(self) -> set[int]:
         found: set[int] = set()
         run: list[int] = []
         first = self.left[0] if self.left else 0
@@ -271,7 +277,7 @@ class Page:
 
     def appended(self) -> int | None:
         """Where in `left` another article of the site begins: its title, and below it its first paragraph."""
-        if not self.known:
+        if self.groups < 2:
             return None
         own: set[str] | None = None
         paragraphs = 0

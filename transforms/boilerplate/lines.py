@@ -64,7 +64,7 @@ class Kind(IntEnum):
 
     LINE = 0  # the line, its numbers folded
     TITLE = 1  # the line where a title may stand
-    EXACT = 2  # a line that has numbers, with its numbers as they are
+    EXACT = 2  # a line that has numbers, with its numbers as they are; a paragraph is told by its words
     OPENING = 3  # a title and the first paragraph below it
 
 
@@ -187,9 +187,10 @@ def index(text: str) -> Index:
     titles = title_places(lines, places)
     counted = {key(hashes[at], Kind.TITLE if at in titles else Kind.LINE) for at in places}
     if folded != lowered:
-        for exact, line, value in zip(lowered.split("\n"), folded.split("\n"), hashes, strict=True):
-            if value and exact != line:
-                counted.add(_hash(exact) | Kind.EXACT)
+        exact, is_paragraph = lowered.split("\n"), {places[place] for place in prose}
+        for at, line in enumerate(folded.split("\n")):
+            if line != exact[at] and hashes[at] and at not in is_paragraph:
+                counted.add(_hash(exact[at]) | Kind.EXACT)
     for number, place in enumerate(prose):
         found = openings(lines, hashes, places, place)
         if number:

@@ -303,7 +303,7 @@ class _Decision(Page):
         return (
             self.lines[at].startswith("# ")
             or self.lines[at].startswith("##")
-            or (at in self.records and anchor.reason in (*HEADERS, "boilerplate.contact"))
+            or (anchor.reason in (*HEADERS, "boilerplate.contact") and at in self.records)
         )
 
     def is_weak(self, anchor: Anchor) -> bool:
@@ -424,10 +424,11 @@ class _Decision(Page):
     def is_header(self, line: Line) -> bool:
         """Whether the line has several parts, each a header's."""
         anchor = line.anchor
-        if line.at in self.records or (anchor is not None and anchor.reason not in HEADERS):
+        if anchor is not None and anchor.reason not in HEADERS:
             return False
         parts = match_header(self.lines[line.at]) if line.place < HEAD_LINES else ()
-        return len(parts) > (line.place == 0)  # one might be a title, two are none
+        # One part might be a title, two are none.
+        return len(parts) > (line.place == 0) and line.at not in self.records
 
     def is_head_anchor(self, line: Line) -> bool:
         """Whether the line is an anchor of a head: one of a header or byline if it is unsure of itself."""

@@ -74,7 +74,7 @@ def template_share(text: str, hashes: Sequence[int], gone: Collection[int], temp
     """The share of what stays that stands in the site's furniture, template lines of FURNITURE_GROUPS, 0..1: of the
     characters, since an article's few lines are long and a menu's many are short. `hashes` has one a line; the lines
     `gone` don't stay."""
-    if not templates.lines:
+    if templates.groups < FURNITURE_LEAST:
         return 0.0
     lines = [line.strip() for line in text.split("\n")]
     left = [at for at, line in enumerate(lines) if line and at not in gone]
