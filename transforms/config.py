@@ -59,9 +59,9 @@ class Boilerplate:
     input: str = "auto"
     # The line model's weights; "" is the shipped file.
     model_path: str = ""
-    # Above it a text is a whole page, in thousandths of a logit. Out of fold, of 2,242 extracted texts .6 % were taken
-    # for pages and of 1,764 gold texts .3 %; of pages 96 % (daniel, wcxb, trafseg; short Chinese ones 70 %) were.
-    page_score: int = 300
+    # Above it a text is a whole page, in thousandths of a logit. Out of fold, of 2,242 extracted texts .3 % were taken
+    # for pages and of 1,764 gold texts .2 %; of pages 94 % (daniel, wcxb, trafseg; short Chinese ones 67 %) were.
+    page_score: int = 1000
     # A page's line stays above this score. F1 is flat from -1500 to 0; damage on wcxb is .033, .042, .052, .071 at
     # -1500, -1250, -1000, -500 (out of fold, all taken for pages).
     line_score: int = -1200

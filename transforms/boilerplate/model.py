@@ -104,6 +104,8 @@ class Trees(NamedTuple):
 SHORT_LINE, PAGE_SHORT_LINES = 50, 10
 # … and such a share of its lines is short: 1 of 500 found pages has less, as have a fifth of extracted texts (wcxb).
 PAGE_SHORT_SHARE = 0.25
+# … and has anchors of two kinds at least, so many of them or in so many of 1,000 lines.
+PAGE_ANCHORS, PAGE_ANCHOR_SHARE = 5, 30
 # Scores are in thousandths of a logit.
 SCALE = 1000
 # A line's score is seven parts of the second look, three of the first: the second alone costs wcxb and trafseg .002.
@@ -861,7 +863,8 @@ def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> 
         found = Features(batch, model)
         chosen = list(range(len(batch)))
         if page_score is not None:
-            chosen = np.flatnonzero(model.pages.scores(found.pages()) > page_score).tolist()
+            shapes = found.pages()
+            chosen = np.flatnonzero((model.pages.scores(shapes) > page_score) & _is_furnished(shapes)).tolist()
         if not chosen:
             continue
         if len(chosen) * 2 < len(batch):  # reckon what stands around the lines for these alone
@@ -875,6 +878,13 @@ def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> 
         for number, column in zip(chosen, columns, strict=True):
             of = slice(offsets[column], offsets[column + 1])
             yield first + number, Scored(places[of], widths[of], scores[of])
+
+
+def _is_furnished(pages: Matrix) -> npt.NDArray[np.bool_]:
+    """Which documents have as many anchors as a page has, whatever their shape: manuals and lists look like pages."""
+    anchors, share, kinds = (pages[PAGE_FEATURES.index(name)] for name in ("anchors", "anchor_share", "anchor_kinds"))
+    found: npt.NDArray[np.bool_] = (kinds > 1) & ((anchors >= PAGE_ANCHORS) | (share >= PAGE_ANCHOR_SHARE))
+    return found
 
 
 def may_be_page(text: str) -> bool:

@@ -55,7 +55,7 @@ _ONLY = 3000
 # … or on top of a text.
 _ON_TOP, _TOP_LINES = 4000, 4
 # What is read of the article for its words.
-BODY_CHARS = 4000
+BODY_CHARS = 2000
 # What stands where titles stand in so many articles of the site is none of this one.
 SITE_TITLES = 3
 _FIELD = re.compile(r"[^:：]{1,20}[:：]\s*\S")
@@ -140,12 +140,12 @@ def _runs(scored: line_model.Scored, threshold: int) -> set[int]:
     """
     if not scored.scores:
         return set()
-    margins = np.array(scored.scores) - threshold
-    first, after = _largest_block(margins, np.array(scored.widths))
+    margins, widths = np.array(scored.scores) - threshold, np.array(scored.widths)
+    first, after = _largest_block(margins, widths)
     margins[:first] -= APART_SCORE
     margins[after:] -= APART_SCORE
-    gains = np.clip(margins, -SCORE_CAP, SCORE_CAP)
-    gains *= _ROOTS[np.clip(np.array(scored.widths) // 10, 0, len(_ROOTS) - 1)]
+    gains = np.minimum(np.maximum(margins, -SCORE_CAP), SCORE_CAP)
+    gains *= _ROOTS[np.minimum(widths // 10, len(_ROOTS) - 1)]
     begins = np.append(0, np.flatnonzero((gains[1:] > 0) != (gains[:-1] > 0)) + 1)
     cost = CHANGE_COST * _ROOTS_UNIT
     goes, stays = 0, -cost
@@ -272,9 +272,10 @@ def _named(
 
     def finish() -> None:
         if run:
-            supports: list[int] = [page.templates.lines[page.hashes[at]] for at in run] if support is not None else []
-            sure = line_model.confidence(max(0, threshold - highest))
-            gone.update(dict.fromkeys(run, Removal(reason, "model.page", sure, min(supports, default=None))))
+            least = None if support is None else min(page.templates.lines[page.hashes[at]] for at in run)
+            removal = Removal(reason, "model.page", line_model.confidence(max(0, threshold - highest)), least)
+            for at in run:
+                gone[at] = removal
             run.clear()
 
     for number, (at, _, score) in enumerate(zip(*scored, strict=True)):
