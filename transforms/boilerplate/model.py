@@ -574,7 +574,7 @@ def _context_columns(lines: _Lines, columns: Mapping[str, Ints], words: _Words) 
 
 
 # What the second look sees again of the first. Nothing that is the same for all lines of a document: by that it would
-# know the documents it was trained on (with it, less log loss out of fold on no set, and more on two).
+# know the documents it was trained on (with it, more log loss out of fold on all four sets).
 _CARRIED = (
     "width", "words", "capitals", "last", "first", "sentences", "prose", "link", "copies", "nth", "support_share",
     "anchor", "anchor_heading", "anchor_confidence", "heading_above", "heading_above_is", "anchor_above",
