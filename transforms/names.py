@@ -154,6 +154,8 @@ def is_names(value: str, bare: bool, language: str = "") -> bool:
     """One to four persons. Without a colon each needs two words: "Von Max Muster", not "Von Menschen und Mäusen"."""
     if len(value) > NAMES_CHARS or value[-1] in "!?。！？:।۔" or "，" in value:
         return False
+    if bare and value[-1] == "." and _is_caseless(value[0]):  # a sentence: no capital shows an initial
+        return False
     # "By Jane Doe, Staff Writer": what follows the first comma may be a post.
     persons = split_names(value, language)
     return 1 <= len(persons) <= PERSONS and all(is_name(person, alone=not bare) for person in persons)
