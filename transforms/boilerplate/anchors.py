@@ -518,9 +518,9 @@ def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
     return None
 
 
-# "Privacy policy | Terms of use · Contact", "Share: Facebook | WhatsApp".
-_ROW_MARK = re.compile("[|·•]")
-_ROW_PARTS = re.compile(r"\s*[|·•]\s*|:\s+")
+# "Privacy policy | Terms of use · Contact", "Share: Facebook | WhatsApp", "Already a subscriber? Log in".
+_ROW_MARK = re.compile("[|·•?？؟]")
+_ROW_PARTS = re.compile(r"\s*[|·•]\s*|\s*[?？؟]\s*|:\s+")
 ROW_PARTS = 16
 ROW_CONFIDENCE = 0.8  # of half of the parts: single words ("Contact", "Search") are as well the cells of a table
 
