@@ -277,7 +277,7 @@ class Page:
 
     def appended(self) -> int | None:
         """Where in `left` another article of the site begins: its title, and below it its first paragraph."""
-        if self.groups < 2:
+        if not self.known:
             return None
         own: set[str] | None = None
         paragraphs = 0

@@ -113,6 +113,10 @@ class _Page(NamedTuple):
     scored: line_model.Scored
     copies: Mapping[int, int]  # of each line hash
 
+    def is_site_title(self, at: int) -> bool:
+        """Whether several articles of the site have the line where titles stand."""
+        return self.page.templates.lines.get(key(self.page.hashes[at], Kind.TITLE), 0) >= SITE_TITLES
+
     def is_furniture(self, number: int, lowest: int = GAP_SCORE) -> bool:
         """Whether a scored line shows itself as the site's."""
         at = self.scored.places[number]
@@ -121,6 +125,7 @@ class _Page(NamedTuple):
             self.scored.scores[number] <= lowest
             or self.page.anchors[at] is not None
             or value in self.page.templates.lines
+            or self.is_site_title(at)
             or (value != 0 and self.copies[value] > 1)
         )
 
@@ -207,7 +212,7 @@ def _titles(found: _Page, kept: set[int], threshold: int) -> set[int]:
             words = words or _words("\n".join(lines[places[of]] for of in sorted(kept) if of >= first)[:BODY_CHARS])
             own = _words(line)
             # Related lists of other articles name it, too, so it is looked up as a title.
-            is_own = page.templates.lines.get(key(page.hashes[at], Kind.TITLE), 0) < SITE_TITLES
+            is_own = not found.is_site_title(at)
             score = (
                 scores[number]
                 + (_SHARED_WORDS * len(own & words) // len(own) if own else 0)
