@@ -1,14 +1,15 @@
 """What goes and what stays: tables of documents, and laws."""
 
 import re
+from collections import Counter
 
 import pytest
 import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.boilerplate.lines import fold, line_hashes
-from transforms.boilerplate.strip import is_prose, is_teaser, removals, spans
+from transforms.boilerplate.lines import Kind, fold, index, is_prose, is_teaser, line_hashes
+from transforms.boilerplate.strip import removals, spans
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate
 from transforms.spans import apply
@@ -321,3 +322,139 @@ def test_a_bio_that_ends_the_text_goes_unless_the_article_is_about_the_person(bi
     assert strip(portrait) == portrait
     twice = page("Two writers", bio + " " + BODY, BODY2, bio)
     assert strip(twice) == twice
+
+
+# Kinds of what was lost or left once
+
+ENTRIES = [f"{word}: what the older pilots call it when the tide has turned." for word in ("Bight", "Devil", "Gam")]
+STORY = ["Seagull steals the mayor's hat", "A seagull took a hat on Friday.", "The hat belonged to the mayor."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # the first line is the title, whatever it says
+        page("Cookies", BODY, BODY2),
+        page("Impressum", BODY, BODY2),
+        page("Share", BODY, BODY2),
+        # one or two words between paragraphs head a section
+        page("Floods", BODY, "Folgen", BODY2, "Bewertungen", BODY),
+        page("Selling", BODY, "App Store", BODY2, "Google Play", BODY),
+        page("Papers", BODY, "Advertising", BODY2, "Subscriptions", BODY),
+        # below a heading: entries, numbered answers, dates of a life, code, what was said
+        page("The harbour dictionary", BODY, "Don't miss", *ENTRIES, "Photo: the cutter", "Source: the notebooks"),
+        page("Quiz", BODY, "Antworten", "1. die Ebbe", "2. hundertneunzehn", "3. im Januar"),
+        page("Portrait", BODY, "Zur Person", "1961 born in Ferry", "1983 first bell", "2007 last bell"),
+        page("Lesson two", BODY, "Comments", "# what follows a hash is not run", "tide = 4  # nor is this"),
+        page("News", BODY, "Reactions", "A surprise, says the one who asked for it.", "A relief, says the other one."),
+        page("A weekend", BODY, "Recommended", "The funicular at dusk", "A bun at the lock, warm", "Low shoes"),
+        # a record with a key that no header has
+        page("Concert", BODY, "Date: 14 June 2025", "Time: 19:00", "Venue: Old pier", "Tickets: from 12 crowns"),
+        page("Minutes", "Date: 12 March 2020", "Present: Ann, Bob, Cid", "Subject: the lamp", BODY, BODY2),
+        # Markdown
+        page("# Lamps", BODY, "```", "Share this", "Contact", "```"),
+        page("# Lamps", BODY, "| Contact | Share |", "| Home | Login |"),
+        page("# Lamps", BODY, "## Sources", "* [Report](https://e.example/r)", "* [Minutes](https://e.example/m)"),
+    ],
+)
+def test_what_is_the_articles_stays(text):
+    assert strip(text) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "left"),
+    [
+        # a body of short paragraphs has a tail, too
+        (
+            page(*STORY, "Read more: Swan bites dog", "Both are well.", "Share", "Comments (3)"),
+            [*STORY, "Both are well."],
+        ),
+        # a consent banner above the title
+        (
+            page(
+                "We use cookies and similar technologies to store information on your device and to show you "
+                "personalised content and advertising.",
+                "Accept all cookies",
+                "Swans",
+                BODY,
+                BODY2,
+            ),
+            ["Swans", BODY, BODY2],
+        ),
+        # an advertisement's label, where no other line may head a section
+        (page("Swans", BODY, "Advertisement", BODY2), ["Swans", BODY, BODY2]),
+        # a bio, and the list of what else its author wrote
+        (
+            page("Swans", BODY, "Lena Roe is a staff writer at The Ferry Post.", "More by Lena Roe", "Tea for two"),
+            ["Swans", BODY],
+        ),
+        # what is said below About the author, of somebody of whom nothing else speaks
+        (page("Swans", BODY, BODY2, "About the author", "I'm Bert, a pilot. " + BODY), ["Swans", BODY, BODY2]),
+        # glued by an extractor
+        (page("Swans", BODY, "ShareTweetPrint", "Related articlesThe last tramBread by night"), ["Swans", BODY]),
+        # the beginning of the next article, cut off
+        (page("Swans", BODY, "Next article", "Trams", BODY2, "Nobody on board remem...", "Read more"), ["Swans", BODY]),
+        # a menu and a footer in Markdown
+        (
+            page("* [Home](/)", "* [News](/n)", "# Lamps", BODY, "[Privacy](/p) | [Terms](/t)"),
+            ["# Lamps", BODY],
+        ),
+        # a script that an extractor left
+        (page("Swans", BODY, "var _q = window._q || [];", "_q.push(['pageView']);"), ["Swans", BODY]),
+    ],
+)
+def test_what_is_the_sites_goes(raw, left):
+    assert strip(raw) == page(*left)
+
+
+def site(*texts):
+    """What a site of these articles repeats."""
+    counts = Counter(key for text in texts for key in index(text).keys)
+    known = {key: count for key, count in counts.items() if count >= 3 or key & 7 in (Kind.TITLE, Kind.OPENING)}
+    return Templates(len(texts), known)
+
+
+def left_of(text, known):
+    gone = removals(text, line_hashes(text), known, True, Boilerplate())
+    return apply(text, spans(text, gone))
+
+
+def article(number, *below):
+    return page(f"Title {number} of many words", f"{BODY} And {number} of them.", f"{BODY2} Of {number}.", *below)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The index closed at {}.5 points, up 1.0 percent.",
+        "Lever du soleil à 6 h {}, coucher à 20 h 30.",
+        "Urteil vom {}. Mai 2021 – 1 O 100/20",
+        "Streitwert {}.000 Euro",
+    ],
+)
+def test_lines_of_other_numbers_are_facts(line):
+    texts = [article(number, line.format(number)) for number in range(10, 20)]
+    known = site(*texts)
+    assert [left_of(text, known) for text in texts] == texts
+
+
+def test_lines_of_the_same_numbers_are_templates():
+    texts = [article(number, "Founded in 1907 at quay 4") for number in range(10, 20)]
+    assert left_of(texts[3], site(*texts)) == article(13)
+
+
+def test_sentences_that_recur_are_the_authors_unless_furniture_stands_beside_them():
+    clause = "This order is in force from the day after it was read out."
+    texts = [article(number, clause) for number in range(10, 20)]
+    assert left_of(texts[3], site(*texts)) == texts[3]
+    texts = [article(number, "Subscribe to our newsletter", clause) for number in range(10, 20)]
+    assert left_of(texts[3], site(*texts)) == article(13)
+
+
+def test_an_article_appended_under_another_goes():
+    names = ("Ferry", "Tram", "Lamp", "Bell", "Swan")
+    first, *others = [page(f"The {name} of our quay", f"{BODY} {name}.", f"{BODY2} {name}.") for name in names]
+    text = first + "\n" + others[1]
+    assert left_of(text, site(text, *others)) == first
+    update = page("The Tram of our quay", f"{BODY} New.", "The Lamp of our quay", f"{BODY} Lamp.")
+    assert left_of(update, site(update, *others)) == update  # one paragraph above is what an update has

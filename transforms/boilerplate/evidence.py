@@ -40,6 +40,7 @@ SENTENCE_WORDS = 3
 # A paragraph below "About the author" is no article's, unless the name with which it begins stands above, too.
 AUTHOR_CONFIDENCE = 0.8
 NAME_CHARS = 40
+_SENTENCE_END = re.compile("[.!?。！？]")
 _NAMES = re.compile(r"(?<=\s)[^\W\d_a-z][\w'’-]{2,}")
 # A second article stands below so many paragraphs of the first: an update has one above what stood before.
 OWN_PARAGRAPHS = 2
@@ -186,7 +187,7 @@ class Page:
         at, heading = self.left[own[-1]], self.anchor(self.left[own[-1] - 1])
         if heading is None or heading.reason != "boilerplate.author_bio" or heading.kind != "heading":
             return False
-        names = _NAMES.findall(self.lines[at][:NAME_CHARS])
+        names = _NAMES.findall(_SENTENCE_END.split(self.lines[at][:NAME_CHARS])[0])
         above = [self.lines[self.left[place]] for place in own[:-1]]
         return heading.confidence >= AUTHOR_CONFIDENCE and not any(name in line for name in names for line in above)
 
