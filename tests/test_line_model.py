@@ -32,7 +32,7 @@ from transforms.spans import apply
 
 WEIGHTS = files("transforms.boilerplate") / "model" / "lines.npz"
 # Changes when the model is trained anew, and then says so in docs/decisions.md.
-DIGEST = "6ef10638f77f9b05f2332a760a676516dd5b91d52db4a0485bdcfe940c2f42bb"
+DIGEST = "1c0339ea5ed3b16bd47892e3975eb852b994bcd6d51e14ccf828dabff8171209"
 
 ARTICLE = [
     "The swans of the lower quay",

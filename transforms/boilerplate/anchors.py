@@ -617,6 +617,16 @@ def _first_fold(word: str) -> str:
     return fold(_CREDIT_JOIN.split(word)[0])
 
 
+def _may_be_credits(line: str, folded: str) -> bool:
+    """Whether the line has a mark of credits, or begins with the first word of a label: most lines have neither."""
+    if line[-1] in ")）" or _MARKED.search(line) is not None:
+        return True
+    first = folded.split(" ", 1)[0]
+    if first.isalpha():
+        return first in _credit_openings()
+    return _first_fold(first) in _credit_openings()
+
+
 def _named_credits(line: str) -> list[Anchor] | None:
     """Of labels without one: "Testo di Mario Rossi, foto di Anna Bianchi", "글 김철수 / 사진 이영희"."""
     words = line.split()
@@ -716,7 +726,7 @@ def match_line(line: str) -> Anchor | None:
         return found
     if len(folded) <= LINE_CHARS and DIGIT.search(folded) and is_date_line(folded):
         return _anchor(lexicon.date_rule, core)
-    if credits := match_credits(line):
+    if _may_be_credits(line, folded) and (credits := match_credits(line)):
         return max(credits, key=lambda credit: credit.confidence)
     return _match_row(line, core, lexicon) or (_match_arrow(line, False, lexicon) if opening in _ARROWS else None)
 

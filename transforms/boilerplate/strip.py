@@ -379,8 +379,14 @@ class _Decision(Page):
             return
         row: list[int] = []
         is_furniture = False
+        near = {
+            at
+            for place, at in enumerate(zone)
+            if any(one in self.support for one in zone[max(0, place - 1) : place + 2])
+        }
         for at in (*zone, -1):
-            is_sure = at >= 0 and self.is_residue(at) and self.is_furniture(at)
+            # Only what stands beside a template is asked what it is, or the furniture beside that.
+            is_sure = (at in near or bool(row)) and at >= 0 and self.is_residue(at) and self.is_furniture(at)
             if is_sure or (at in self.support and at not in self.folded):
                 row.append(at)
                 is_furniture = is_furniture or is_sure
