@@ -7,7 +7,17 @@ from unicodedata import normalize
 import pytest
 
 from transforms.boilerplate import anchors
-from transforms.boilerplate.anchors import Anchor, Keep, Rule, fold, match_credits, match_line, match_paragraph, rules
+from transforms.boilerplate.anchors import (
+    Anchor,
+    Keep,
+    Rule,
+    fold,
+    match_credits,
+    match_glued,
+    match_line,
+    match_paragraph,
+    rules,
+)
 from transforms.boilerplate.lines import is_prose, line_hashes
 from transforms.boilerplate.strip import removals
 from transforms.boilerplate.templates import NO_TEMPLATES
@@ -270,6 +280,9 @@ def test_decoration_does_not_hide_a_phrase(line: str) -> None:
         ("Share: Facebook | X | WhatsApp", "boilerplate.share"),
         ("Megosztás: Facebook · WhatsApp", "boilerplate.share"),
         ("Name | Age | Village", None),
+        ("Already a subscriber? Log in", "boilerplate.subscribe"),
+        ("Redan medlem? Logga in", "boilerplate.subscribe"),
+        ("Already home? Log in the fire.", None),
         ("Contact | Search | Menu", None),  # one of them might be the article's, and none is sure
         ("Privacy policy | Chapter 4", None),
         ("| Follow us | Read more |", None),
@@ -296,6 +309,8 @@ def test_a_row_of_anchors_is_one(line: str, reason: str | None) -> None:
         ("文・写真：山田太郎", ["山田太郎"]),
         ("글 김철수 / 사진 이영희", ["김철수", "이영희"]),
         ("글·사진 김철수", ["김철수"]),
+        ("Par Anne Martin (texte et photos)", ["Anne Martin"]),
+        ("Erika Beispiel (Fotografin)", []),
         ("Text und Ton stimmten.", []),
         ("Fotos und Videos: so schön war das Fest", []),
         ("Foto und Text", []),
@@ -324,6 +339,23 @@ def test_credits_of_a_line(line: str, names: list[str]) -> None:
 def test_a_dash_or_bar_stands_for_a_labels_colon(line: str, value: str | None) -> None:
     anchor = match_line(line)
     assert (anchor.value if anchor else None) == value
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("ShareTweetPrintEmail", "boilerplate.share"),
+        ("PartagerTweeterImprimer", "boilerplate.share"),
+        ("CompartirTuitearEnviar", "boilerplate.share"),
+        ("TeilenTwitternDrucken", "boilerplate.share"),
+        ("ПоделитьсяТвитнутьРаспечатать", "boilerplate.share"),
+        ("SharePoint", None),
+        ("PrintWorks and SendMail", None),
+    ],
+)
+def test_buttons_glued_together(line: str, reason: str | None) -> None:
+    anchor = match_glued(line)
+    assert (anchor.reason if anchor else None) == reason
 
 
 @pytest.mark.parametrize("line", ["“Related articles”", "— Назад", "« Lire aussi »", '"Share"', "– Weiter"])

@@ -655,17 +655,18 @@ def _named_credits(line: str) -> list[Anchor] | None:
 def _role_credits(line: str) -> list[Anchor] | None:
     """Of names with what each did: "Von Max Muster (Text) und Erika Beispiel (Fotos)"."""
     found: list[Anchor] = []
-    end = 0
+    end, has_label = 0, False
     for part in _ROLE.finditer(line):
         rule = _credit_rule(part[2].strip())
         words = part[1].strip(_APART).split()
         if words and (is_join(words[0]) if found else _credit_rule(words[0]) is not None):
-            words = words[1:]
+            has_label, words = has_label or not found, words[1:]
         if rule is None or part.start() != end or not is_name(" ".join(words), alone=False):
             return None
         found.append(_anchor(rule, " ".join(words)))
         end = part.end()
-    return found if found and not line[end:].strip(_APART) else None
+    is_whole = not line[end:].strip(_APART)
+    return found if is_whole and (len(found) > 1 or (found and has_label)) else None
 
 
 def match_credits(line: str) -> tuple[Anchor, ...]:
