@@ -41,7 +41,7 @@ def synthesise(folder: Path, documents: int) -> list[Ref]:
     for start in range(0, documents, PIECE):
         count = min(PIECE, documents - start)
         site = (start + np.arange(count)) // SITE_DOCUMENTS
-        keys = chosen.integers(1, 1 << 63, (count, LINES), np.uint64)
+        keys = chosen.integers(1, 1 << 60, (count, LINES), np.uint64) << np.uint64(3)  # lines.Kind.LINE
         again = chosen.random(count) < 0.02
         keys[again, SITE_LINES:] = keys[np.flatnonzero(again) // SITE_DOCUMENTS * SITE_DOCUMENTS, SITE_LINES:]
         keys[:, :SITE_LINES] = site[:, None].astype(np.uint64) * np.uint64(SITE_LINES) + np.arange(

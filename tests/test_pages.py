@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.boilerplate.lines import line_hashes
+from transforms.boilerplate.lines import Kind, key, line_hashes
 from transforms.boilerplate.model import Page, Scored
 from transforms.boilerplate.pages import GAP_LINES, kept_lines, line_anchor, page_removals
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
@@ -59,7 +59,7 @@ def test_the_title_on_top_of_a_text_stays():
 
 def test_a_template_or_an_anchor_is_no_title():
     line = "The Harbour Gazette"
-    templates = Templates(9, {line_hashes(line)[0]: 9})
+    templates = Templates(9, {key(line_hashes(line)[0], Kind.TITLE): 9})
     assert kept([*MENU, (-3500, line), *BODY], templates=templates) == PROSE
     assert kept([*MENU, (-3500, "Most read"), *BODY]) == PROSE
 

@@ -8,7 +8,7 @@ from flows.stages.read import documents_of
 from flows.store import Store
 from flows.tables import read_table
 from tests.conftest import article
-from transforms.boilerplate.lines import index, key, line_hashes
+from transforms.boilerplate.lines import Kind, index, key, line_hashes
 from transforms.boilerplate.templates import Templates, merge_groups, template_share
 from transforms.config import Config
 from transforms.pipeline import prepare
@@ -131,14 +131,15 @@ def test_one_page_with_its_notices_read_five_times_is_one_article(count):
 @pytest.mark.parametrize(
     ("groups", "gone", "share"),
     [
-        (10, (), 0.4),  # of the site's groups the line stands in two
-        (11, (), 0.0),  # … which are too few: copies of an article
-        (10, (1,), 0.0),
-        (10, (3,), 1.0),
-        (10, (1, 3), 0.0),
+        (15, (), 0.4),  # of the site's groups the line stands in three
+        (16, (), 0.0),  # … which are too few: copies of an article
+        (2, (), 0.0),
+        (15, (1,), 0.0),
+        (15, (3,), 1.0),
+        (15, (1, 3), 0.0),
     ],
 )
 def test_template_share(groups, gone, share):
     text = "\n".join(["", FOOTER[:16], "", "x" * 24])
-    site = Templates(groups, {key(value, at == 1): 2 for at, value in enumerate(line_hashes(text)) if at == 1})
+    site = Templates(groups, {key(value, Kind.TITLE): 3 for at, value in enumerate(line_hashes(text)) if at == 1})
     assert template_share(text, line_hashes(text), gone, site) == pytest.approx(share)

@@ -1,6 +1,5 @@
 """One document, shown: what went, where it stood, and why; of a line, what was known of it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ def explain_lines(what: str, config: Config, curated: Path, wanted: str) -> list
     """What is known of the lines that contain `wanted`, of a document of the current version or of the records of a raw
     file, with the templates CURATED has now: each with the name of its document. Raises: ConfigError where there is no
     such line."""
-    if os.path.exists(what):
+    if Path(what).is_file():
         records = _records(Path(what), config, curated)
     else:
         _, row, restored = find(Store(curated), what)
