@@ -48,6 +48,8 @@ HEADING_CONFIDENCE = 0.7
 WEAK_HEADINGS = ("boilerplate.contact", "boilerplate.promotion")
 # A witness is another line of the block with an anchor, a template or a notice: one in so many lines is enough.
 WITNESS_EVERY = 4
+# … but in two below "Contact": a venue has an address, too, and then its hours and rooms.
+ADDRESS_EVERY = 2
 # A list of links is no longer than this without a witness, …
 BLOCK_LINES = 30
 # … and not so many times longer than the article above it.
@@ -662,14 +664,14 @@ class _Decision(Page):
             first -= 1
         return next((place for place in range(first, len(tail)) if found[0] in self.lines[tail[place]]), len(tail))
 
-    def cut(self, tail: list[int], body: list[int] | None) -> list[int]:
+    def cut(self, tail: list[int], body: list[int]) -> list[int]:
         """Cut from the first heading of a block on; what stands before it."""
         counts = _Counts(self, tail)
         cut = next(
             (
                 place
                 for place, at in enumerate(tail)
-                if self.begins_cut(at) and (body is None or self.is_block(tail, place, counts, body))
+                if self.begins_cut(at) and self.is_block(tail, place, counts, body)
             ),
             len(tail),
         )
@@ -713,7 +715,8 @@ class _Decision(Page):
             return False
         if tail[place] in self.support and not is_weak:  # but sections of a site have their headings too
             return True
-        if witnesses * WITNESS_EVERY >= rest > 0:
+        every = ADDRESS_EVERY if heading.reason == "boilerplate.contact" else WITNESS_EVERY
+        if witnesses * every >= rest > 0:
             return True
         if is_weak:
             return False
@@ -768,7 +771,7 @@ class _Decision(Page):
         other may be a poem or a list, and loses only lines of its site's template."""
         kinds = {anchor.reason for at in self.left if self.is_tail_anchor(at) and (anchor := self.anchor(at))}
         self.is_overview = len(kinds) >= FURNITURE_KINDS
-        left = self.cut(self.left, None) if self.is_overview else self.left
+        left = self.cut(self.left, []) if self.is_overview else self.left
         self.read_alone()
         self.decide("alone", left, False)
 
