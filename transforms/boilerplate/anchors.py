@@ -157,7 +157,6 @@ def _trim(line: str) -> str:
 _EAST_SCRIPTS = frozenset(("Hani", "Hira", "Kana", "Bopo", "Hang"))
 # Words stand between spaces and take no prefix: what else is looked for as a part of the text.
 _WORD_SCRIPTS = frozenset(("Latn", "Grek", "Cyrl"))
-_CAPITAL_SCRIPTS = frozenset(("Latn", "Grek", "Cyrl", "Armn"))
 
 
 def _script(text: str) -> str:
