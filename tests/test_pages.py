@@ -57,6 +57,13 @@ def test_the_title_on_top_of_a_text_stays():
     assert kept([(-4000, "Fog again"), (-3000, "A. Quill"), *BODY, *FOOT])[0] == "Fog again"
 
 
+def test_a_first_line_that_stands_twice_is_the_title_though_related_lists_name_it():
+    line = "Fog again"
+    templates = Templates(9, {line_hashes(line)[0]: 3})
+    page = [(-6000, line), (-6000, line), (-3000, "A. Quill"), *BODY, *FOOT]
+    assert kept(page, templates=templates)[:2] == [line, line]
+
+
 def test_a_template_or_an_anchor_is_no_title():
     line = "The Harbour Gazette"
     templates = Templates(9, {key(line_hashes(line)[0], Kind.TITLE): 9})

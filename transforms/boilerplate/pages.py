@@ -224,6 +224,10 @@ def _titles(found: _Page, kept: set[int], threshold: int) -> set[int]:
             right_above = False
             if score > best_score:
                 best, best_score = number, score
+    is_twice = len(places) > 1 and first > 1 and page.hashes[places[0]] == page.hashes[places[1]] != 0
+    # The first line twice is a title, however little it has in common with the rest.
+    if is_twice and page.anchors[places[0]] is None and not found.is_site_title(places[0]):
+        titles |= {0, 1}
     return titles if best is None else {*titles, best}
 
 
