@@ -32,7 +32,7 @@ import pyarrow as pa
 import site_rules
 
 from transforms.boilerplate import model as line_model
-from transforms.boilerplate.anchors import match_line
+from transforms.boilerplate.anchors import match_line, match_paragraph
 from transforms.boilerplate.lines import index_lines
 from transforms.boilerplate.pages import page_removals
 from transforms.boilerplate.strip import strip_boilerplate
@@ -180,7 +180,7 @@ def run_tamis(records: list[dict[str, Any]], field: str, models: list[Path | Non
         part = documents.take(pa.array(chosen))
         strip_boilerplate(part, templates, settings)  # phrases are compiled on first use, once a worker …
         match_line.cache_clear()  # … but no line has been seen
-        line_model.notice.cache_clear()
+        match_paragraph.cache_clear()
         start = time.process_time()
         stripped = strip_boilerplate(part, templates, settings)
         describe_documents(stripped)

@@ -79,7 +79,6 @@ def _class_of(scripts: Iterable[str]) -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last, script in _RANGES if script in wanted)
 
 
-# For character classes: the scripts that put no space between words.
 # Of the first plane: one range beyond it makes re try the ranges one by one, and no page begins with such a letter.
 _BEYOND_LATIN = re.compile(
     "["

@@ -18,7 +18,8 @@ from flows.tables import read_table
 from flows.versions.checks import restorable
 from flows.versions.ledger import restore_all
 from flows.versions.manifest import reachable, require
-from transforms.boilerplate.lines import Kind, key, line_hashes
+from transforms.boilerplate.lines import KIND_BITS, Kind, key, line_hashes
+from transforms.boilerplate.templates import least_groups
 from transforms.config import from_mapping
 from transforms.encoding import repair_text
 from transforms.errors import ConfigError, RecordError
@@ -91,9 +92,9 @@ def _template_lines(store: Store, manifest: dict[str, Any], site: str | None) ->
     found: dict[str, list[SiteLine]] = defaultdict(list)
     for (name, line), count in sorted(groups.items()):
         total = groups[name, 0]
-        if line & 7 not in (Kind.LINE, Kind.TITLE):
+        if line & KIND_BITS not in (Kind.LINE, Kind.TITLE):
             continue  # its folded form is counted, too
-        if line and count >= settings.template_min_groups and count >= settings.template_min_share * total:
+        if line and count >= least_groups(total, settings):
             number = since.get((name, line), 0)
             found[name].append(SiteLine(None, False, count, total, names.get(number, str(number)), f"{line:016x}"))
     return found

@@ -810,6 +810,7 @@ def _byline(text: str) -> Anchor | None:
     return None
 
 
+@lru_cache(maxsize=1 << 14)  # a site's notices come back page after page
 def match_paragraph(paragraph: str) -> Anchor | None:
     """The notice, pitch or bio that the paragraph is, or None. For the tail of a page, where prose has ended.
 

@@ -25,14 +25,11 @@ from transforms.boilerplate.lines import (
     width,
     word_count,
 )
-from transforms.boilerplate.templates import Templates
+from transforms.boilerplate.templates import Templates, least_groups
 from transforms.config import Boilerplate
 
 # Anchors are looked for in lines up to here; longer ones are prose or paragraphs.
 ANCHOR_CHARS = 200
-# Shorter lines are no paragraph about the author, the law, or an offer.
-PARAGRAPH_CHARS = 60
-NOTICE_CHARS = 12
 # Where no line is a paragraph, so many sentences, and such a share of the lines, are the body (tabloids, forums).
 SENTENCES = 3
 SENTENCES_SHARE = 0.5
@@ -95,7 +92,7 @@ class Page:
     ) -> None:
         self.lines = [line.strip() for line in lines]
         self.hashes, self.known, self.groups = hashes, templates.lines, max(1, templates.groups)
-        self.has_url, self.settings = has_url, settings
+        self.has_url, self._least = has_url, float(least_groups(self.groups, settings))
         self.anchors: dict[int, Anchor | None] = {}
         self.paragraphs: dict[int, Anchor | None] = {}
         self.support: dict[int, int] = {}
@@ -128,22 +125,20 @@ class Page:
     def read(self, gone: Mapping[int, object]) -> None:
         """Find out, of the lines that are left, which are templates and where the body is."""
         self.left = left = [at for at, line in enumerate(self.lines) if line and at not in gone]
-        self.support.clear()
-        self.folded.clear()
-        if self.known:
-            titles = title_places(self.lines, left)
-            for at in left:
-                if at not in self.quoted and (support := self._support(at, at in titles)) is not None:
-                    self.support[at] = support
+        self._look_up(title_places(self.lines, left) if self.known else set())
         self.start, self.end = self._body()
         self._found_records = None
 
     def read_alone(self) -> None:
         """Of a text without a body no line is a title, so lines are looked up as what they are elsewhere."""
+        self._look_up(set())
+
+    def _look_up(self, titles: set[int]) -> None:
+        """Find out which of the lines that are left are templates; those of `titles` as what stands where titles do."""
         self.support.clear()
         self.folded.clear()
-        for at in self.left:
-            if at not in self.quoted and (support := self._support(at, False)) is not None:
+        for at in self.left if self.known else ():
+            if at not in self.quoted and (support := self._support(at, at in titles)) is not None:
                 self.support[at] = support
 
     def _support(self, at: int, is_title: bool) -> int | None:
@@ -160,7 +155,7 @@ class Page:
         return found
 
     def _is_template(self, groups: int) -> bool:
-        return groups >= self.settings.template_min_groups and groups >= self.settings.template_min_share * self.groups
+        return groups >= self._least
 
     def _body(self) -> tuple[int, int]:
         """Where in `left` the body begins and ends. Without any prose all is body: nothing can be told apart."""
@@ -221,15 +216,13 @@ class Page:
     def anchor(self, at: int) -> Anchor | None:
         """The phrase that the line is."""
         if at not in self.anchors:
-            line = self.lines[at]
-            self.anchors[at] = line_anchor(line)
+            self.anchors[at] = line_anchor(self.lines[at])
         return self.anchors[at]
 
     def paragraph(self, at: int) -> Anchor | None:
         """The notice, pitch or bio that the line is."""
         if at not in self.paragraphs:
-            line = self.lines[at]
-            self.paragraphs[at] = match_paragraph(line) if len(line) >= NOTICE_CHARS else None
+            self.paragraphs[at] = match_paragraph(self.lines[at])
         return self.paragraphs[at]
 
     def share(self, at: int) -> float:
@@ -240,8 +233,12 @@ class Page:
         """Of the line, in Latin letters."""
         return width(self.lines[at])
 
+    def is_wide(self, at: int) -> bool:
+        """Whether the line is as wide as a paragraph."""
+        return self.width(at) >= PROSE_WIDTH
+
     def words(self, at: int) -> int:
-        """Of the line; in scripts without blanks two letters count as one."""
+        """Of the line; in scripts without blanks three letters count as one."""
         return word_count(self.lines[at])
 
     def is_sentence(self, at: int) -> bool:
@@ -317,8 +314,3 @@ class Page:
             self.is_sentence(at),
             at in self.records,
         )
-
-
-def is_wide(page: Page, at: int) -> bool:
-    """Whether the line is as wide as a paragraph."""
-    return page.width(at) >= PROSE_WIDTH

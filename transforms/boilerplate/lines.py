@@ -68,7 +68,7 @@ class Kind(IntEnum):
     OPENING = 3  # a title and the first paragraph below it
 
 
-_KINDS = 7
+KIND_BITS = 7
 # A key that is only asked about: whether another article of the site is called so, or begins so. It counts nothing.
 ASKED = 4
 
@@ -85,7 +85,7 @@ def line_hashes(text: str) -> list[int]:
 
 def _hash(line: str) -> int:
     if line and (line[0].isalpha() or _LETTER.search(line)):
-        return xxhash.xxh3_64_intdigest(_squeezed(line).encode()) & ~_KINDS
+        return xxhash.xxh3_64_intdigest(_squeezed(line).encode()) & ~KIND_BITS
     return 0
 
 
@@ -96,7 +96,7 @@ def exact_hash(line: str) -> int:
 
 def opening_hash(title: int, paragraph: int) -> int:
     """What stands for a title with the first paragraph below it, from the hashes of both."""
-    return (title * _ODD ^ paragraph) & 0xFFFFFFFFFFFFFFFF & ~_KINDS
+    return (title * _ODD ^ paragraph) & 0xFFFFFFFFFFFFFFFF & ~KIND_BITS
 
 
 _ODD = 0x9E3779B97F4A7C15
@@ -159,12 +159,12 @@ def is_prose(line: str) -> bool:
     if length < PROSE_WIDTH / WIDEST:
         return False
     if length < LONG_PROSE_WIDTH:  # wide letters are counted only where they can decide
-        ends = line.rstrip(_CLOSING).endswith(_SENTENCE_END) and not _is_cut_off(line)
+        ends = ends_sentence(line)
         if ends and length < PROSE_WIDTH and width(line) < PROSE_WIDTH:
             return False
         if not ends and (length < LONG_PROSE_WIDTH / WIDEST or width(line) < LONG_PROSE_WIDTH):
             return length >= UNMARKED_PROSE_WIDTH and _UNMARKED.search(line) is not None and not is_bulleted(line)
-    return _BULLET.match(line) is None
+    return not is_bulleted(line)
 
 
 class Index(NamedTuple):

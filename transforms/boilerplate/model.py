@@ -21,7 +21,7 @@ Weights are data (`model/lines.npz`: trees, character classes, provenance), made
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from itertools import pairwise
@@ -597,12 +597,6 @@ _NOTICES_ABOVE, _NOTICES_BELOW = 3, 8
 _NOTICE_TENTHS = 600
 
 
-@lru_cache(maxsize=1 << 14)
-def notice(line: str) -> Anchor | None:
-    """What a paragraph is. A site's notices come back page after page."""
-    return match_paragraph(line)
-
-
 def _notices(pages: Sequence[Page], lines: _Lines, columns: Mapping[str, Ints], scores: npt.NDArray[np.int32]) -> Ints:
     """What notice each line is, as a number of `_REASONS`; 0 where it is none or wasn't asked."""
     codes = {f"boilerplate.{reason}": number for number, reason in enumerate(_REASONS, 1)}
@@ -614,7 +608,7 @@ def _notices(pages: Sequence[Page], lines: _Lines, columns: Mapping[str, Ints], 
         chosen = asked[[*range(begin, above), *range(max(above, end - _NOTICES_BELOW), end)]]
         text = page.text.split("\n") if len(chosen) else []
         for at in chosen.tolist():
-            known = notice(text[lines.place[at]].strip())
+            known = match_paragraph(text[lines.place[at]].strip())
             found[at] = 0 if known is None else codes.get(known.reason, 0)
     return found
 

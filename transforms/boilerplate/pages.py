@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from transforms.boilerplate import model as line_model
-from transforms.boilerplate.anchors import HEADERS, Anchor
-from transforms.boilerplate.evidence import PARAGRAPH_CHARS, line_anchor
+from transforms.boilerplate.anchors import HEADERS, Anchor, match_paragraph
+from transforms.boilerplate.evidence import line_anchor
 from transforms.boilerplate.lines import Kind, is_bulleted, is_prose, is_teaser, key
 from transforms.boilerplate.templates import Templates
 from transforms.config import Boilerplate
@@ -54,6 +54,8 @@ _RIGHT_ABOVE = 1500
 _ONLY = 3000
 # … or on top of a text.
 _ON_TOP, _TOP_LINES = 4000, 4
+# Shorter lines are no paragraph about the author, the law, or an offer.
+PARAGRAPH_CHARS = 60
 # What is read of the article for its words.
 BODY_CHARS = 2000
 # What stands where titles stand in so many articles of the site is none of this one.
@@ -293,7 +295,7 @@ def _named(
             heading = ""  # a block ends where the article goes on
             continue
         line = lines[at]
-        anchor = page.anchors[at] or (line_model.notice(line) if len(line) >= PARAGRAPH_CHARS else None)
+        anchor = page.anchors[at] or (match_paragraph(line) if len(line) >= PARAGRAPH_CHARS else None)
         found = page.templates.lines.get(page.hashes[at])
         if anchor is not None:
             heading = anchor.reason if anchor.kind == "heading" else heading

@@ -9,13 +9,16 @@ Every rule is applied until nothing changes, so stripping twice is stripping onc
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import groupby
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_header
-from transforms.boilerplate.evidence import NUMBERED_WIDTH, Evidence, Page, is_wide
+from transforms.boilerplate.evidence import NUMBERED_WIDTH, Evidence, Page
 from transforms.boilerplate.lines import ends_sentence, fold, is_bulleted
 from transforms.boilerplate.pages import Removal, page_removals
 from transforms.boilerplate.scripts import script_lines
@@ -227,12 +230,19 @@ class _Decision(Page):
         self.gone: dict[int, Removal] = {}
         self.company: set[int] = set()
         self.last_article = 0
+        self.link_rows: dict[int, int] = {}
         self.is_overview = False  # a text without a body, of several kinds of furniture
+
+    @cached_property
+    def copies(self) -> Counter[str]:
+        """How often each line stands in the document."""
+        return Counter(self.lines)
 
     def round(self) -> bool:
         """Apply every rule once to what is left; whether anything went."""
         before = len(self.gone)
         self.read(self.gone)
+        self.link_rows.clear()
         if self.twice() or self.second_article():
             return True
         head, body, tail = self.left[: self.start], self.left[self.start : self.end], self.left[self.end :]
@@ -257,6 +267,8 @@ class _Decision(Page):
         if name == "tail":  # below it nothing reads as an article's
             articles = (place for place in reversed(range(len(zone))) if self.is_article(zone[place]))
             self.last_article = next(articles, 0)
+        if name in ("head", "tail"):
+            self.find_links(zone)
         places = range(len(zone))
         for place in reversed(places) if is_upward else places:
             at = zone[place]
@@ -324,9 +336,9 @@ class _Decision(Page):
         elif at in self.folded and not self.is_among_templates(line):
             return False
         if self.is_bare_sentence(at):
-            if at == self.left[0] and is_wide(self, at):
+            if at == self.left[0] and self.is_wide(at):
                 return self.share(at) >= MOST
-            return self.share(at) >= (MOST if is_wide(self, at) else SITE_SHARE) and self.has_company(line)
+            return self.share(at) >= (MOST if self.is_wide(at) else SITE_SHARE) and self.has_company(line)
         if line.is_edge and (line.zone[0] == self.left[0] or self.share(at) >= SITE_SHARE):
             return True
         if self.width(at) >= SITE_LINE_WIDTH and self.lines[at][-1] not in ":：":
@@ -342,7 +354,7 @@ class _Decision(Page):
         at, anchor = line.at, line.anchor
         if anchor is None or anchor.value or anchor.reason in HEADERS or self.words(at) >= BODY_WORDS:
             return False
-        if self.lines.count(self.lines[at]) > 1:  # no article has two sections of one name
+        if self.copies[self.lines[at]] > 1:  # no article has two sections of one name
             return False
         return not any(self.is_residue(one) for one in line.beside(-1, 1))
 
@@ -401,7 +413,7 @@ class _Decision(Page):
         """Whether the line is the site's, whatever stands beside it."""
         if self.is_tail_anchor(at) or self.paragraph(at) is not None:
             return not self.is_own_anchor(at)
-        return at == self.left[0] and is_wide(self, at) and self.share(at) >= MOST
+        return at == self.left[0] and self.is_wide(at) and self.share(at) >= MOST
 
     # Rules of the head
 
@@ -413,7 +425,7 @@ class _Decision(Page):
         other = any(
             self.anchor(one) is None and (one not in self.support or self.share(one) < MOST) for one in line.zone[1:]
         )
-        if at in self.support and (is_wide(self, at) or match_header(self.lines[at])):
+        if at in self.support and (self.is_wide(at) or match_header(self.lines[at])):
             return self.share(at) >= MOST  # it is no title, whatever stands below it
         if at in self.support and at not in self.folded:
             return (other and (anchor is not None or self.share(at) >= MOST)) or (
@@ -508,7 +520,7 @@ class _Decision(Page):
 
     def may_be_last(self, at: int) -> bool:
         """Whether a template line that ends the text may yet be the end of the article."""
-        return at == self.left[-1] and is_wide(self, at) and self.share(at) < MOST
+        return at == self.left[-1] and self.is_wide(at) and self.share(at) < MOST
 
     def is_tail_line(self, line: Line) -> bool:
         """Whether the anchor needs no neighbour: an item of a list, an address and a bare label ("Sources:") do."""
@@ -577,19 +589,19 @@ class _Decision(Page):
             return False
         if self.lines[line.at].count("](") >= LINK_LINES:
             return True
-        first = line.place
-        while first > 0 and self.is_links(line.zone[first - 1]):
-            first -= 1
-        last = line.place
-        while last + 1 < len(line.zone) and self.is_links(line.zone[last + 1]):
-            last += 1
-        above = self.lines[line.zone[first - 1]] if first > 0 else ""
-        gone_below = line.zone[last + 1] in self.gone if last + 1 < len(line.zone) else False
-        return (
-            (last - first + 1 >= LINK_LINES or gone_below)
-            and not above.startswith("#")
-            and not above.endswith((":", "："))
-        )
+        row = self.link_rows.get(line.at, 0)
+        return row >= LINK_LINES or (row > 0 and any(at in self.gone for at in line.beside(1)))
+
+    def find_links(self, zone: list[int]) -> None:
+        """Find rows of nothing but links, and how long they are; none that a heading or a colon introduces."""
+        if not any(map(self.is_links, zone)):
+            return
+        above = ""
+        for is_links, lines in groupby(zone, self.is_links):
+            row = list(lines)
+            if is_links and not above.startswith("#") and not above.endswith((":", "：")):
+                self.link_rows.update(dict.fromkeys(row, len(row)))
+            above = self.lines[row[-1]]
 
     # Blocks
 
@@ -666,13 +678,9 @@ class _Decision(Page):
 
     def cut(self, tail: list[int], body: list[int]) -> list[int]:
         """Cut from the first heading of a block on; what stands before it."""
-        counts = _Counts(self, tail)
+        counts = _Counts(self, tail, body)
         cut = next(
-            (
-                place
-                for place, at in enumerate(tail)
-                if self.begins_cut(at) and self.is_block(tail, place, counts, body)
-            ),
+            (place for place, at in enumerate(tail) if self.begins_cut(at) and self.is_block(tail, place, counts)),
             len(tail),
         )
         for at in tail[cut:]:
@@ -692,7 +700,7 @@ class _Decision(Page):
             return False
         return anchor.kind == "heading" or anchor.field in ("previous_title", "next_title")
 
-    def is_block(self, tail: list[int], place: int, counts: "_Counts", body: list[int]) -> bool:
+    def is_block(self, tail: list[int], place: int, counts: "_Counts") -> bool:
         """Whether all that begins with this heading is residue."""
         heading = self.anchor(tail[place])
         if heading is None:
@@ -720,10 +728,7 @@ class _Decision(Page):
             return True
         if is_weak:
             return False
-        return witnesses > 1 or (rest <= BLOCK_LINES and counts.chars[place + 1] <= BLOCK_SHARE * self.chars(body))
-
-    def chars(self, lines: list[int]) -> int:
-        return sum(len(self.lines[at]) for at in lines)
+        return witnesses > 1 or (rest <= BLOCK_LINES and counts.chars[place + 1] <= BLOCK_SHARE * counts.above)
 
     def below(self, tail: list[int]) -> list[int]:
         """Cut below a line that most articles of the site have; what stands before it."""
@@ -784,14 +789,16 @@ class _Decision(Page):
 
 class _Counts:
     """Of a tail, from each of its lines on: how many are witnesses of a block, how many statements or items of an
-    article, characters."""
+    article, characters; and those of the body above."""
 
-    def __init__(self, page: _Decision, tail: list[int]) -> None:
+    def __init__(self, page: _Decision, tail: list[int], body: list[int]) -> None:
         self.witnesses, self.statements, self.items, self.addresses, self.chars = (
             [0] * (len(tail) + 1) for _ in range(5)
         )
+        self.above = 0
         if not any(page.begins_cut(at) for at in tail):
             return
+        self.above = sum(len(page.lines[at]) for at in body)
         for place in reversed(range(len(tail))):
             at = tail[place]
             is_witness = page.is_residue(at) or page.is_known_title(at) or page.is_teaser(at)

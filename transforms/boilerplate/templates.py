@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.boilerplate.lines import ASKED, Kind, key, title_places
+from transforms.boilerplate.lines import ASKED, KIND_BITS, Kind, key, title_places
 from transforms.config import Boilerplate
 from transforms.identity import in_part_of
 
@@ -51,18 +51,23 @@ FURNITURE_GROUPS = 0.2
 FURNITURE_LEAST = 3
 
 
+def least_groups(total: int | I64, settings: Boilerplate) -> npt.NDArray[np.float64]:
+    """In how many groups of a site that has so many (or of several sites) a template line stands, at least."""
+    least: npt.NDArray[np.float64] = np.maximum(settings.template_min_groups, settings.template_min_share * total)
+    return least
+
+
 def are_templates(groups: I64, total: I64, settings: Boilerplate) -> npt.NDArray[np.bool_]:
     """Which of the lines that stand in so many groups of their sites' totals are templates."""
-    least: npt.NDArray[np.float64] = np.maximum(settings.template_min_groups, settings.template_min_share * total)
-    is_template: npt.NDArray[np.bool_] = groups >= least
+    is_template: npt.NDArray[np.bool_] = groups >= least_groups(total, settings)
     return is_template
 
 
 def are_known(keys: U64, templates: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which keys say something of other articles: templates, and any title and opening."""
-    kind = keys & np.uint64(7)
+    kind = keys & np.uint64(KIND_BITS)
     is_known: npt.NDArray[np.bool_] = templates | (kind == Kind.TITLE) | (kind == Kind.OPENING)
-    return is_known & (keys > 7)
+    return is_known & (keys > KIND_BITS)
 
 
 def asked_for(keys: U64) -> U64:
