@@ -53,7 +53,6 @@ HOSTILE: dict[str, Callable[[int], list[str]]] = {
     "one anchor": lambda n: [TITLE, PROSE, *["Share this"] * (6 * n)],
     "one anchor, then prose": lambda n: [TITLE, PROSE, *["Share this"] * (6 * n), other(1)],
     "a footer of links": lambda n: [TITLE, PROSE, *["* [Report](https://e.example/r)"] * (6 * n)],
-    "one anchor, then prose": lambda n: [TITLE, PROSE, *["Share this"] * (6 * n), other(1)],
     "links that a heading introduces": lambda n: [
         TITLE,
         PROSE,
