@@ -77,7 +77,7 @@ def sign(store: Store, name: str, documents: pa.Table, batch: int = 1, is_publis
     if is_published:
         write_paragraphs(work, documents, facts)
         with work.put("cleaned.parquet") as path:
-            write_work(path, documents.drop_columns(["repaired", "template_share", "bands", "shingles"]))
+            write_work(path, documents.drop_columns(["repaired", "template_share", "bands", "tokens"]))
     keys = len(documents) * documents["bands"].type.list_size
     text = pc.sum(pc.binary_length(documents["text"])).as_py() or 0
     return Done(work.outputs, {"documents": size, "keys": keys, "text": text}, 0.0, 0.0)

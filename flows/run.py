@@ -388,12 +388,12 @@ class Run:
             },
         )
         (paired,) = self._do("pair", [step])
-        shingles = [
+        texts = [
             Step(
-                verify.shingle_texts,
+                verify.token_texts,
                 {
                     "wanted": paired["wanted.parquet"],
-                    "text": self.cleaned[source]["shingles.parquet"]
+                    "text": self.cleaned[source]["tokens.parquet"]
                     if source >= 0
                     else _ref(published_files[-1 - source]),
                 },
@@ -401,16 +401,16 @@ class Run:
             )
             for source, parts in paired.counts["sources"]
         ]
-        shingled = self._do("shingle", shingles)
+        tokens = self._do("tokens", texts)
         verifies = [
             Step(
                 verify.verify_pairs,
                 {
                     "pairs": paired["pairs.parquet"],
                     "contents": paired["contents.parquet"],
-                    "shingled": [
+                    "texts": [
                         one[f"{part}.parquet"]
-                        for one, (_, parts) in zip(shingled, paired.counts["sources"], strict=True)
+                        for one, (_, parts) in zip(tokens, paired.counts["sources"], strict=True)
                         if part in parts
                     ],
                 },

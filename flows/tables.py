@@ -90,7 +90,7 @@ def _row_groups(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[pa.Ta
 def write_work(path: Path, table: pa.Table, sorted_by: str | None = None, rows: int = RANGE_ROWS) -> None:
     """A Parquet file that steps hand on: fast to write and read. Hashes are left as they are: they don't shrink."""
     is_hashes = (
-        all(pa.types.is_unsigned_integer(field.type) for field in table.schema) or "shingles" in table.schema.names
+        all(pa.types.is_unsigned_integer(field.type) for field in table.schema) or "tokens" in table.schema.names
     )
     pq.write_table(
         table,

@@ -201,7 +201,7 @@ REJECT_REASONS = (
 # What stages hand on within a shard, besides columns of REJECTED: the original, what it was decoded from (null where
 # that is UTF-8), the changes to it so far, the line index (boilerplate/lines.py), the text before stripping and what
 # went from it, in its coordinates, the share of template lines in what stayed, the date of the last change as the page
-# has it, the shingles (dedup/minhash.py) and the band keys (dedup/bands.py).
+# has it, the tokens (dedup/tokens.py) and the band keys (dedup/bands.py).
 SPANS = pa.list_(
     pa.struct(
         [
@@ -225,7 +225,7 @@ _IN_WORK = {
     "modified_raw": _string,
     "long_lines": pa.list_(pa.uint64()),
     "bands": pa.list_(pa.uint64(), 32),
-    "shingles": pa.large_binary(),
+    "tokens": pa.large_binary(),
     "key": pa.uint64(),
     "text_hash": pa.uint64(),
     "name": pa.uint64(),

@@ -1,6 +1,6 @@
 """The comparison: every document against all others, of this run and of every version before.
 
-match ─► [join keys]ᵣ ─► pair up ─► [shingle texts]ₛ ─► [verify]ₚ ─► settle ─► [share paragraphs]ₚ
+match ─► [join keys]ᵣ ─► pair up ─► [tokens]ₛ ─► [verify]ₚ ─► settle ─► [share paragraphs]ₚ
 
 `match` knows what stands under one key or has one text, and numbers new contents in the order of canonicals. Keys are
 joined one range r at a time, texts read one source s at a time (a piece of this run, or a published file), pairs

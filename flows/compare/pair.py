@@ -21,7 +21,7 @@ from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, open_table, read_table, write_work
 from transforms.dedup.succession import ALL_PAIRED, paired
 
-# Characters whose pairs are verified at once: 100 MB of shingles and working memory.
+# Characters whose pairs are verified at once: 100 MB of tokens and working memory.
 PART_CHARS = 1 << 25
 
 # `number` is the place in `contents.parquet`.

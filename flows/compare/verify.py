@@ -1,4 +1,4 @@
-"""Verify: the shingles of texts in pairs, source by source; then the pairs, part by part."""
+"""Verify: the tokens of texts in pairs, source by source; then the pairs, part by part."""
 
 from collections.abc import Sequence
 
@@ -13,33 +13,33 @@ from flows.store import Ref
 from flows.tables import concat, open_table, read_range, read_table, write_sorted, write_work
 from transforms.config import Config
 from transforms.dedup.clusters import shared_shingles, verify
-from transforms.dedup.minhash import batches_of, packed_shingles, unpack_shingles
+from transforms.dedup.tokens import batches_of, packed_tokens, unpack_tokens
 from transforms.errors import RefusedError
 from transforms.schema import column_type
 
-SHINGLES = pa.schema([("number", pa.uint32()), ("shingles", column_type("shingles"))])
+TOKENS = pa.schema([("number", pa.uint32()), ("tokens", column_type("tokens"))])
 OVERLAPS = pa.schema([("content", pa.uint64()), ("other", pa.uint64()), ("share", pa.float32())])
 
 
-def shingle_texts(work: Work, wanted: Ref, text: Ref, *, source: int, parts: Sequence[int]) -> Counts:
-    """The shingles of a source's texts that stand in pairs, a file a part: `text` is a piece's `shingles.parquet`, or a
+def token_texts(work: Work, wanted: Ref, text: Ref, *, source: int, parts: Sequence[int]) -> Counts:
+    """The tokens of a source's texts that stand in pairs, a file a part: `text` is a piece's `tokens.parquet`, or a
     published file, whose texts are signed again."""
     here = read_range(work.store, wanted, source, source + 1)
     if source >= 0:
         rows = here["row"].to_numpy()
-        packed = read_table(work.store, text, ["shingles"])["shingles"].take(pa.array(rows)).combine_chunks()
+        packed = read_table(work.store, text, ["tokens"])["tokens"].take(pa.array(rows)).combine_chunks()
     else:
         packed = _published(work, text, here["id"].to_pylist())
     for part in parts:
         at = pa.array(np.flatnonzero(here["part"].to_numpy() == part))
-        table = pa.table([here["number"].take(at).combine_chunks(), packed.take(at)], schema=SHINGLES)
+        table = pa.table([here["number"].take(at).combine_chunks(), packed.take(at)], schema=TOKENS)
         with work.put(f"{part}.parquet") as path:
             write_work(path, table)
     return {"texts": len(here)}
 
 
 def _published(work: Work, file: Ref, ids: Sequence[str]) -> pa.Array:
-    """The shingles of published texts, in order of `ids`."""
+    """The tokens of published texts, in order of `ids`."""
     found: dict[str, pa.Scalar] = {}
     wanted = pa.array(sorted(set(ids)), pa.string())
     with open_table(work.store, file) as parquet:
@@ -49,20 +49,18 @@ def _published(work: Work, file: Ref, ids: Sequence[str]) -> pa.Array:
                 continue
             rows = parquet.read_row_group(group, ["id", "text"], use_threads=False).filter(hit)
             texts = rows["text"].combine_chunks()
-            lists = [packed for batch in batches_of(texts) for packed in packed_shingles(batch)]
+            lists = [packed for batch in batches_of(texts) for packed in packed_tokens(batch)]
             found |= dict(zip(rows["id"].to_pylist(), lists, strict=True))
     if len(found) != len(wanted):
         raise RefusedError(f"{file.key} should hold {len(wanted)} documents that are compared, it has {len(found)}")
-    return pa.array([found[document].as_py() for document in ids], column_type("shingles"))
+    return pa.array([found[document].as_py() for document in ids], column_type("tokens"))
 
 
-def verify_pairs(
-    work: Work, pairs: Ref, contents: Ref, shingled: Sequence[Ref], *, part: int, config: Config
-) -> Counts:
+def verify_pairs(work: Work, pairs: Ref, contents: Ref, texts: Sequence[Ref], *, part: int, config: Config) -> Counts:
     """Verify the pairs of a part: `edges.parquet`, contents that are alike; `overlaps.parquet`: of pairs under one key,
     the share of the shorter text that stands in the other."""
-    table = pa.concat_tables([read_table(work.store, ref) for ref in shingled]).sort_by("number")
-    numbers, documents = table["number"].to_numpy(), unpack_shingles(table["shingles"].combine_chunks())
+    table = pa.concat_tables([read_table(work.store, ref) for ref in texts]).sort_by("number")
+    numbers, documents = table["number"].to_numpy(), unpack_tokens(table["tokens"].combine_chunks())
     paired = read_range(work.store, pairs, part, part + 1, PAIRED.names)
     places = np.searchsorted(numbers, np.stack([paired["one"].to_numpy(), paired["other"].to_numpy()], axis=1))
     content = read_table(work.store, contents)["content"].to_numpy()

@@ -1,7 +1,7 @@
 """Clean: a piece's new records stripped, described, their language detected, and signed for the comparison.
 
 `cleaned.parquet`, rows as they may be published; `facts.parquet`, what the comparison and the state need of each, by
-the first half of its id; `links.parquet`, by hash; `keys.parquet`, `shingles.parquet` and `paragraphs.parquet`.
+the first half of its id; `links.parquet`, by hash; `keys.parquet`, `tokens.parquet` and `paragraphs.parquet`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ def clean_piece(
     write_paragraphs(work, documents, facts)
     write_facts(work, facts)
     documents = documents.drop_columns(
-        ["lines", "repaired", "removals", "template_share", "modified_raw", "bands", "shingles"]
+        ["lines", "repaired", "removals", "template_share", "modified_raw", "bands", "tokens"]
     )
     # Sorted as it is published, in small row groups: whoever writes a file from many pieces reads each from the top.
     with work.put("cleaned.parquet") as path:
@@ -200,7 +200,7 @@ def write_facts(work: Work, facts: pa.Table) -> None:
 
 
 def write_signatures(work: Work, documents: pa.Table) -> None:
-    """`keys.parquet`: the band keys of a piece's documents, sorted; `shingles.parquet`, row by row."""
+    """`keys.parquet`: the band keys of a piece's documents, sorted; `tokens.parquet`, row by row."""
     rows = np.flatnonzero(
         pc.is_valid(documents["bands"]).to_numpy() & pc.is_null(documents["reject_reason"]).to_numpy()
     )
@@ -208,8 +208,8 @@ def write_signatures(work: Work, documents: pa.Table) -> None:
     keys = bands.values.to_numpy().reshape(-1, bands.type.list_size)[rows + bands.offset]
     with work.put("keys.parquet") as path:
         write_work(path, sort_bands(keys, rows.astype(np.uint32)), sorted_by="key")
-    with work.put("shingles.parquet") as path:
-        write_work(path, documents.select(["shingles"]))
+    with work.put("tokens.parquet") as path:
+        write_work(path, documents.select(["tokens"]))
 
 
 def write_paragraphs(work: Work, documents: pa.Table, facts: pa.Table) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from transforms.dedup.minhash import SKETCH_BINS, U32, U64, mix
+from transforms.dedup.minhash import SKETCH_BINS
+from transforms.dedup.tokens import U32, U64, mix
 
 BAND_BINS = 3
 BANDS = SKETCH_BINS // BAND_BINS

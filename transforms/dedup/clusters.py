@@ -3,7 +3,7 @@
 A document is dropped only if it was itself verified against the one that is kept. Connected components, which most
 tools take, merged documents that share nothing but a template into clusters of a thousand.
 
->>> whole, part = np.arange(100, dtype=np.uint32), np.arange(40, dtype=np.uint32)
+>>> whole, part = np.arange(102, dtype=np.uint32) << 3, np.arange(42, dtype=np.uint32) << 3
 >>> edges = verify([whole, part], np.array([[0, 1]]), Dedup())
 >>> edges.jaccard.tolist(), edges.drops_later.tolist(), edges.drops_earlier.tolist()
 ([0.4000000059604645], [True], [False])
@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.config import Dedup
-from transforms.dedup.minhash import I64, U32
+from transforms.dedup.facts import NOTICE_TOKENS, tell_different_facts
+from transforms.dedup.minhash import shingles_of
+from transforms.dedup.tokens import I64, U32
 
 F32 = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -44,8 +46,9 @@ class Edges(NamedTuple):
 def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     """Those of `pairs` (int64[n, 2], places in `documents`, earlier and later) of which one may be dropped.
 
-    `documents` are the shingles of each in order of the text, repeated ones too.
+    `documents` are the tokens of each (dedup/tokens.py).
     """
+    tokens, documents = documents, shingles_of(documents)
     distinct = _distinct(documents)
     sizes = np.array([len(shingle) for shingle in distinct], np.int64)
     both = sizes[pairs].sum(axis=1)
@@ -68,6 +71,10 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     ]
     drops_earlier, drops_later = sure | contained[0], sure | contained[1]
     found = np.flatnonzero(drops_earlier | drops_later)
+    # A text all of whose shingles stand in the other differs by what the other has more, unless signs tell.
+    asked = found[(common[found] < sizes[pairs[found]].min(axis=1)) | (sizes[pairs[found]].min(axis=1) < NOTICE_TOKENS)]
+    other = [pair for pair in asked.tolist() if tell_different_facts(*(tokens[place] for place in pairs[pair]))]
+    found = found[~np.isin(found, other)]
     return Edges(
         pairs[found, 0],
         pairs[found, 1],
@@ -79,8 +86,9 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
 
 
 def shared_shingles(documents: Sequence[U32], pairs: I64) -> tuple[I64, I64]:
-    """How many distinct shingles the two of each pair share (int64[n]), and how many each has (int64[n, 2])."""
-    distinct = _distinct(documents)
+    """How many distinct shingles of their tokens the two of each pair share (int64[n]), and how many each has
+    (int64[n, 2])."""
+    distinct = _distinct(shingles_of(documents))
     sizes = np.array([len(shingle) for shingle in distinct], np.int64)
     if not len(pairs):
         return np.zeros(0, np.int64), np.zeros((0, 2), np.int64)

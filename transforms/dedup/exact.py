@@ -1,11 +1,14 @@
 """Exact duplicates: the same text but for case, punctuation and white space, after stripping or before it.
 
 Before it, since a copy that has other lines is stripped otherwise: of copies that differ in white space alone, .02
-had another `content_hash`. There only letters and digits count, since punctuation that is lost may join words.
+had another `content_hash`. There only letters, digits and signs count, since punctuation that is lost may join words.
+What a sign is, and where it counts, dedup/tokens.py says.
 
 >>> content_hash("Hello,  world!") == content_hash("hello world")
 True
 >>> content_hash("1.5") == content_hash("15")
+False
+>>> content_hash("a loop in C") == content_hash("a loop in C++")
 False
 """
 
@@ -15,18 +18,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.dedup.bands import band_keys
-from transforms.dedup.minhash import (
+from transforms.dedup.minhash import shingles, sketches
+from transforms.dedup.tokens import (
     I64,
     U64,
     batches_of,
     characters,
     content_hashes,
+    fold,
     letter_hashes,
-    pack_shingles,
-    shingles,
-    sketches,
+    letters_of,
+    pack_tokens,
     tokens,
-    tokens_of,
 )
 from transforms.schema import column_type, with_columns
 
@@ -36,13 +39,15 @@ FURNITURE_SHARE = 0.5
 
 
 def content_hash(text: str) -> str:
-    """32 hex digits over the words of a text, as `minhash.tokens` has them; of a text without any, over the text."""
+    """32 hex digits over the words of a text, as `tokens.characters` has them; of a text without any, over the text."""
     texts = pa.array([text])
-    return content_hashes(texts, tokens_of(texts))[0]
+    words = characters(texts)
+    return content_hashes(texts, letters_of(words), tokens(fold(words)))[0]
 
 
 def repaired_hash(text: str) -> str:
-    """32 hex digits over the letters and digits of a text, however it is spaced and punctuated, unless it is short.
+    """32 hex digits over the letters, digits and signs of a text, however it is spaced and punctuated, unless it is
+    short.
 
     >>> repaired_hash("An e-mail " * 20) == repaired_hash("An email " * 20)
     True
@@ -50,11 +55,11 @@ def repaired_hash(text: str) -> str:
     False
     """
     texts = pa.array([text])
-    return letter_hashes(texts, characters(texts))[0]
+    return letter_hashes(texts, words := characters(texts), letters_of(words))[0]
 
 
 def sign_documents(documents: pa.Table) -> pa.Table:
-    """Add `content_hash`, `repaired_hash`, `shingles` and `bands` (null for a text that is compared with none: without
+    """Add `content_hash`, `repaired_hash`, `tokens` and `bands` (null for a text that is compared with none: without
     shingles, or mostly template lines); rows and order stay."""
     hashes: list[str] = []
     before: list[str] = []
@@ -62,17 +67,20 @@ def sign_documents(documents: pa.Table) -> pa.Table:
     packed: list[pa.Array] = []
     counts: list[I64] = []
     for texts in batches_of(documents["text"].combine_chunks()):
-        read = characters(texts)
-        before += letter_hashes(texts, read)
-        found = tokens(read)
-        hashes += content_hashes(texts, found)
+        words = characters(texts)
+        found = tokens(fold(words))
+        letters = letters_of(words)
+        hashes += content_hashes(texts, letters, found)
+        before += letter_hashes(texts, words, letters)
+        packed.append(pack_tokens(found))
         shingle = shingles(found)
         counts.append(np.diff(shingle.offsets))
-        packed.append(pack_shingles(shingle.hashes, counts[-1]))
         bands.append(band_keys(sketches(shingle)).reshape(-1))
     stripped = pc.not_equal(documents["text"], documents["repaired"]).combine_chunks()
-    parts = batches_of(documents["repaired"].filter(stripped).combine_chunks())
-    longer = [value for texts in parts for value in letter_hashes(texts, characters(texts))]
+    longer: list[str] = []
+    for texts in batches_of(documents["repaired"].filter(stripped).combine_chunks()):
+        words = characters(texts)
+        longer += letter_hashes(texts, words, letters_of(words))
     empty = pa.array(np.concatenate([np.zeros(0, np.int64), *counts]) == 0)
     none = pc.or_(empty, pc.greater(documents["template_share"], FURNITURE_SHARE).combine_chunks())
     keys = pa.array(np.concatenate([np.zeros(0, np.uint64), *bands]))
@@ -80,7 +88,7 @@ def sign_documents(documents: pa.Table) -> pa.Table:
         documents,
         content_hash=hashes,
         repaired_hash=pc.replace_with_mask(pa.array(before, pa.string()), stripped, pa.array(longer, pa.string())),
-        shingles=pa.chunked_array(packed, column_type("shingles")).combine_chunks(),
+        tokens=pa.chunked_array(packed, column_type("tokens")).combine_chunks(),
         bands=pa.FixedSizeListArray.from_arrays(keys, type=column_type("bands"), mask=none),
     )
 

@@ -20,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.dedup.bands import BAND_BINS, BANDS, KEYS
-from transforms.dedup.minhash import HASHES, SHINGLE_TOKENS, SKETCH_BINS, U32, U64
+from transforms.dedup.minhash import SHINGLE_TOKENS, SKETCH_BINS
 from transforms.dedup.paragraphs import PARAGRAPH_CHARS
+from transforms.dedup.tokens import HASHES, U32, U64
 from transforms.errors import RefusedError
 
 # What an index must have been made with for its keys to mean the same.
