@@ -59,7 +59,7 @@ def sign(store: Store, name: str, documents: pa.Table, batch: int = 1, is_publis
     documents = sign_documents(documents)
     at = at_of(documents["id"].to_pylist())
     known = {
-        **{name: documents[name] for name in ("id", "char_count", "content_hash", "repaired_hash")},
+        **{name: documents[name] for name in ("id", "chars", "content_hash", "repaired_hash")},
         **dict.fromkeys(("at", "key", "text_hash"), at),
         "row": np.arange(size, dtype=np.int32),
         "is_keyed": np.zeros(size, np.bool_),
@@ -77,7 +77,7 @@ def sign(store: Store, name: str, documents: pa.Table, batch: int = 1, is_publis
     if is_published:
         write_paragraphs(work, documents, facts)
         with work.put("cleaned.parquet") as path:
-            write_work(path, documents.drop_columns(["repaired", "template_share", "bands", "tokens"]))
+            write_work(path, documents.drop_columns(["repaired", "template_share", "bands", "tokens", "chars"]))
     keys = len(documents) * documents["bands"].type.list_size
     text = pc.sum(pc.binary_length(documents["text"])).as_py() or 0
     return Done(work.outputs, {"documents": size, "keys": keys, "text": text}, 0.0, 0.0)

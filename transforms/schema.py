@@ -201,7 +201,8 @@ REJECT_REASONS = (
 # What stages hand on within a shard, besides columns of REJECTED: the original, what it was decoded from (null where
 # that is UTF-8), the changes to it so far, the line index (boilerplate/lines.py), the text before stripping and what
 # went from it, in its coordinates, the share of template lines in what stayed, the date of the last change as the page
-# has it, the tokens (dedup/tokens.py) and the band keys (dedup/bands.py).
+# has it, the tokens (dedup/tokens.py), the band keys (dedup/bands.py), how many characters are
+# whole (dedup/exact.py).
 SPANS = pa.list_(
     pa.struct(
         [
@@ -226,6 +227,7 @@ _IN_WORK = {
     "long_lines": pa.list_(pa.uint64()),
     "bands": pa.list_(pa.uint64(), 32),
     "tokens": pa.large_binary(),
+    "chars": pa.int32(),
     "key": pa.uint64(),
     "text_hash": pa.uint64(),
     "name": pa.uint64(),

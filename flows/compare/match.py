@@ -20,13 +20,13 @@ NUMBERS = pa.schema(
     [
         ("piece", pa.int32()),
         ("row", pa.int32()),
-        ("char_count", pa.int32()),
+        ("chars", pa.int32()),
         ("number", pa.uint32()),
         ("content", pa.uint64()),
     ]
 )
 CONTESTED = pa.schema([("at", pa.uint64())])
-_COMPARED = ["at", "row", "id", "key", "is_keyed", "batch", "char_count", "content_hash", "repaired_hash"]
+_COMPARED = ["at", "row", "id", "key", "is_keyed", "batch", "chars", "content_hash", "repaired_hash"]
 
 
 def match(work: Work, facts: Sequence[Ref], links: Sequence[Ref], rows: Sequence[Ref], *, before: int) -> Counts:
@@ -91,10 +91,10 @@ def _numbers(documents: pa.Table, content: U64, known: U64, before: int) -> pa.T
     """The first of each content that no published document has, in the order of canonicals."""
     fresh = np.flatnonzero(~is_among(content, known))
     ids: npt.NDArray[Any] = np.array(documents["id"].to_pylist(), dtype="U32")[fresh]
-    batch, chars = documents["batch"].to_numpy()[fresh], documents["char_count"].to_numpy()[fresh]
+    batch, chars = documents["batch"].to_numpy()[fresh], documents["chars"].to_numpy()[fresh]
     order = fresh[np.lexsort((ids, -chars, batch))]
     _, first = np.unique(content[order], return_index=True)
     chosen = order[np.sort(first)]
     number = (np.arange(len(chosen), dtype=np.int64) + before).astype(np.uint32)
-    columns = [documents[name].take(pa.array(chosen)) for name in ("piece", "row", "char_count")]
+    columns = [documents[name].take(pa.array(chosen)) for name in ("piece", "row", "chars")]
     return pa.table([*columns, pa.array(number), pa.array(content[chosen])], schema=NUMBERS)

@@ -182,7 +182,7 @@ def _sources(
                 content = int(row["content_hash"][:16], 16)
                 sources.setdefault(content, (-1 - number, 0, row["id"], row["chars"]))
     mine = fresh.filter(pa.array(is_among(fresh["content"].to_numpy(), wanted)))
-    columns = (mine[name].to_pylist() for name in ("piece", "row", "content", "char_count"))
+    columns = (mine[name].to_pylist() for name in ("piece", "row", "content", "chars"))
     for piece, row, content, chars in zip(*columns, strict=True):
         sources[content] = (piece, row, None, chars)
     return sources

@@ -36,7 +36,7 @@ VERDICTS = pa.schema(
 # A published row that is something else now: where it stands, and what it becomes.
 CHANGES = pa.schema([("group", pa.int32()), ("was_kept", pa.bool_()), *[f for f in VERDICTS if f.name != "piece"]])
 _FRESH = [
-    *("id", "batch", "char_count", "content_hash", "repaired_hash", "key", "is_keyed", "text_hash", "time"),
+    *("id", "batch", "chars", "content_hash", "repaired_hash", "key", "is_keyed", "text_hash", "time"),
     *("fetched_at", "is_fresh", "leaves_for", "refused_of", "supersedes", "at", "place", "whole"),
     *("reject_stage", "reject_reason"),
 ]
@@ -152,7 +152,7 @@ def _documents(fresh: pa.Table, standing: pa.Table, judged: set[str]) -> list[Do
         Document(
             id=row["id"],
             batch=row["batch"],
-            chars=row["char_count"],
+            chars=row["chars"],
             content_hash=row["content_hash"],
             repaired_hash=row["repaired_hash"],
             key=row["key"],

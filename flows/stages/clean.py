@@ -33,7 +33,7 @@ FACTS = pa.schema(
         ("batch", pa.int32()),
         ("time", pa.int64()),
         ("fetched_at", TIME),
-        ("char_count", pa.int32()),
+        ("chars", pa.int32()),
         ("content_hash", pa.string()),
         ("repaired_hash", pa.string()),
         ("reject_stage", pa.string()),
@@ -92,7 +92,7 @@ def clean_piece(
     write_paragraphs(work, documents, facts)
     write_facts(work, facts)
     documents = documents.drop_columns(
-        ["lines", "repaired", "removals", "template_share", "modified_raw", "bands", "tokens"]
+        ["lines", "repaired", "removals", "template_share", "modified_raw", "bands", "tokens", "chars"]
     )
     # Sorted as it is published, in small row groups: whoever writes a file from many pieces reads each from the top.
     with work.put("cleaned.parquet") as path:
@@ -143,7 +143,7 @@ def _facts(
         "row": np.arange(count, dtype=np.int32),
         "batch": pa.array(batch, pa.int32()),
         "time": restored.get("time", times),
-        "char_count": documents["char_count"],
+        "chars": documents["chars"],
         "content_hash": documents["content_hash"],
         "repaired_hash": documents["repaired_hash"],
         "reject_stage": documents["reject_stage"],

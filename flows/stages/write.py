@@ -227,7 +227,7 @@ def _state(facts: pa.Table, judged: Mapping[str, tuple[Any, ...]], group: int) -
     reason, duplicate_of, similarity = (list(column) for column in zip(*why, strict=True)) if why else ([], [], [])
     columns = {
         "text": facts["text_hash"],
-        "chars": facts["char_count"],
+        "chars": facts["chars"],
         "reason": pa.array(reason, pa.string()),
         "duplicate_of": pa.array(duplicate_of, pa.string()),
         "similarity": pa.array(similarity, pa.float32()),

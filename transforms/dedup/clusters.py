@@ -29,6 +29,8 @@ _CHUNK_SHINGLES = 1 << 17
 # A document of which this share stands in another is all there, in a frame; the page with the least text of its own
 # among those of a template is .78 in the others.
 _INSIDE = 0.9
+# Parts of a text that make up so much of it are all of its pages.
+_ALL_PAGES = 0.8
 
 
 class Edges(NamedTuple):
@@ -162,9 +164,12 @@ def cluster(edges: Edges, batches: I64, config: Dedup) -> Clusters:
     and those that may be dropped for it are. In the end every dropped document goes to the most similar of the kept
     that it was verified against.
 
+    Of the pages of an article that stands whole beside them all go or none (`_without_single_pages`).
+
     (Longest first left one article syndicated five times in .71 of pairs together, this in .92: the copy with most
     boilerplate is the longest, and the least like the others.)
     """
+    edges = _without_single_pages(edges)
     earlier, later = edges.earlier, edges.later
     # for each edge and direction in which it drops: (dropped, keeper, jaccard, counts)
     dropped = np.concatenate([later[edges.drops_later], earlier[edges.drops_earlier]])
@@ -197,3 +202,37 @@ def cluster(edges: Edges, batches: I64, config: Dedup) -> Clusters:
     best = np.ones(len(dropped), np.bool_)
     best[1:] = dropped[1:] != dropped[:-1]
     return Clusters(dropped[best], keeper[best], jaccard[best])
+
+
+def _without_single_pages(edges: Edges) -> Edges:
+    """The edges but those from a text to several parts of it, none like another, that don't make up the whole.
+
+    A part on its own is an article cut short, as a feed has it; several that leave much out are some pages of many,
+    and a reader who has the whole without one of them has lost it.
+    """
+    is_part = edges.drops_later != edges.drops_earlier
+    if not is_part.any():
+        return edges
+    alike = {(min(pair), max(pair)) for pair in zip(edges.earlier.tolist(), edges.later.tolist(), strict=True)}
+    parts: dict[int, list[tuple[float, int, int]]] = {}
+    for at in np.flatnonzero(is_part).tolist():
+        part, whole = int(edges.later[at]), int(edges.earlier[at])
+        if edges.drops_earlier[at]:
+            part, whole = whole, part
+        parts.setdefault(whole, []).append((-float(edges.jaccard[at]), part, at))
+    stays = np.ones(len(edges.earlier), np.bool_)
+    for found in parts.values():
+        pages: list[tuple[float, int, int]] = []
+        for jaccard, part, at in sorted(found):  # the longest first: a shorter one that is like it is a part of it
+            if not any((min(part, page), max(part, page)) in alike for _, page, _ in pages):
+                pages.append((jaccard, part, at))
+        if len(pages) > 1 and -sum(jaccard for jaccard, _, _ in pages) < _ALL_PAGES:
+            stays[[at for _, _, at in found]] = False
+    return Edges(
+        edges.earlier[stays],
+        edges.later[stays],
+        edges.jaccard[stays],
+        edges.drops_later[stays],
+        edges.drops_earlier[stays],
+        edges.counts[stays],
+    )

@@ -36,6 +36,10 @@ from transforms.schema import column_type, with_columns
 # Above this share of its site's template lines a text is a page of which its furniture was left, and like its
 # neighbours by that alone: it is compared by its content only, and no record is lost for what is no article's.
 FURNITURE_SHARE = 0.5
+# What is broken in a text, each as many characters as a sentence is worth; and the part that capitals alone cost.
+_FLAWS = "[a-z]-\n[a-z]|\ufffd|[\u00c2\u00c3][\u0080-\u00bf]|\u00e2\u20ac|&(?:#[0-9]+|[a-z]{2,6});"
+FLAW_CHARS = 20
+CAPITALS_COST = 10
 
 
 def content_hash(text: str) -> str:
@@ -58,9 +62,25 @@ def repaired_hash(text: str) -> str:
     return letter_hashes(texts, words := characters(texts), letters_of(words))[0]
 
 
+def clean_chars(texts: pa.Array) -> pa.Array:
+    """int32: the characters of each text less what is broken in it: of copies, the one with the most is kept.
+
+    What is broken: words parted at line ends (a PDF), characters lost, mojibake, entities; text all in capitals.
+
+    >>> clean_chars(pa.array(["The mill was sold.", "The mi-\\nll was sold.", "THE MILL WAS SOLD."])).to_pylist()
+    [18, 0, 17]
+    """
+    chars = pc.utf8_length(texts)
+    broken = pc.add(
+        pc.multiply(pc.count_substring_regex(texts, _FLAWS), FLAW_CHARS),
+        pc.if_else(pc.equal(texts, pc.utf8_upper(texts)), pc.divide(chars, CAPITALS_COST), 0),
+    )
+    return pc.max_element_wise(pc.subtract(chars, broken), 0).cast(pa.int32())
+
+
 def sign_documents(documents: pa.Table) -> pa.Table:
-    """Add `content_hash`, `repaired_hash`, `tokens` and `bands` (null for a text that is compared with none: without
-    shingles, or mostly template lines); rows and order stay."""
+    """Add `content_hash`, `repaired_hash`, `chars` (`clean_chars`), `tokens` and `bands` (null for a text that is
+    compared with none: without shingles, or mostly template lines); rows and order stay."""
     hashes: list[str] = []
     before: list[str] = []
     bands: list[U64] = []
@@ -86,6 +106,7 @@ def sign_documents(documents: pa.Table) -> pa.Table:
     keys = pa.array(np.concatenate([np.zeros(0, np.uint64), *bands]))
     return with_columns(
         documents,
+        chars=clean_chars(documents["text"]),
         content_hash=hashes,
         repaired_hash=pc.replace_with_mask(pa.array(before, pa.string()), stripped, pa.array(longer, pa.string())),
         tokens=pa.chunked_array(packed, column_type("tokens")).combine_chunks(),
