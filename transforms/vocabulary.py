@@ -1,4 +1,4 @@
-"""The words of dates and names, by language, from vocabulary.toml: there each stands once, with its source.
+"""The words of dates, names and negation, by language, from vocabulary.toml: there each stands once, with its source.
 
 >>> languages()["de"].months[2], languages()["sv"].joins
 (('März', 'Mär', 'Mrz', 'Maerz'), ('och',))
@@ -21,6 +21,7 @@ class Language:
     months: tuple[tuple[str, ...], ...] = ()  # from January; none where months are figures
     dated: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    negations: tuple[str, ...] = ()
     under: tuple[str, ...] = ()
 
 

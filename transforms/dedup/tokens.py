@@ -59,10 +59,12 @@ OPERATOR_BYTES = 40
 # UTF-8 bytes of letters from which on the same ones in a row are the same text, however spaced and punctuated.
 LETTERS = 100
 
-# What a token is, in its lowest bits: a capital letter may be the sentence's or the line's, or the word's own.
+# What a token is, in its lowest bits: a capital letter may be the sentence's or the line's, or the word's own. Above
+# them four bits tell its first letter from others: a word that is spelled otherwise has the same.
 PLAIN, INITIAL, CAPITAL, NUMBER, SIGN = range(5)
 KIND_BITS = 3
 KIND_MASK = np.uint32(7)
+FIRST_MASK = np.uint32(15 << KIND_BITS)
 
 # Code points above ASCII that are no letter, digit or mark: Unicode 14, gaps without a letter closed.
 _SEPARATORS = (
@@ -107,6 +109,7 @@ _MARKS = "300-36f 591-5bd 5bf 5c1-5c2 5c4-5c5 5c7 610-61a 64b-65f 670 6d6-6dc 6d
 _FOLDABLE = "80-58f 590-6ff 750-77f 8d3-8ff 900-9ff a00-dff e50-e59 ed0-ed9 f20-f29 1040-1049 17e0-17e9 1e00-1fff "
 _FOLDABLE += "2070-209f 2100-217f 2460-249b fb00-fdff fe70-feff ff10-ff19 ff21-ff3a ff41-ff5a ff66-ff9f"
 _NUMERALS = "〇零一二三四五六七八九十百千万亿两壹贰叁肆伍陆柒捌玖拾佰仟萬億兩"
+_LETTERS |= {numeral: str(place) for place, numeral in enumerate("零一二三四五六七八九")} | {"〇": "0", "两": "2"}
 
 # ASCII that may carry something, as what its bytes become; what a newline and all else that is no letter or digit do.
 _SIGNS = "+=%$^<>*/-#"
@@ -117,6 +120,7 @@ _FILL = np.uint8(0xFF)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xFF51AFD7ED558CCD)
+_ARTICLE = np.uint64(int.from_bytes("ال".encode(), "little"))
 # A token's bytes beyond these are hashed one token at a time; in text, hardly any.
 _WINDOWED_BYTES = 64
 
@@ -226,6 +230,7 @@ def _foldings() -> dict[int, bytes]:
     lines = files("transforms.dedup").joinpath("simplified.txt").read_text("utf-8").split("\n")
     for traditional, simplified in (line.split() for line in lines if line and not line.startswith("#")):
         foldings[ord(traditional)] = simplified.encode()
+    foldings |= {ord(numeral): folded.encode() for numeral, folded in _LETTERS.items() if numeral in _NUMERALS}
     return {code: folded for code, folded in foldings.items() if len(folded) <= len(chr(code).encode())}
 
 
@@ -407,7 +412,8 @@ def tokens(of: Characters) -> Tokens:
     """Tokens of folded words."""
     starts, ends = _bounds(of)
     values = (_token_hashes(of.units, starts, ends) >> np.uint64(32)).astype(np.uint32)
-    values &= ~KIND_MASK
+    values &= ~(KIND_MASK | FIRST_MASK)
+    values |= _first_letters(of.units, starts)
     kinds = np.full(len(starts), PLAIN, np.uint32)
     for places, kind in ((of.initials, INITIAL), (of.capitals, CAPITAL), (of.numerals, NUMBER)):
         kinds[np.searchsorted(starts, places, "right") - 1] = kind
@@ -473,6 +479,16 @@ def _token_hashes(units: U8, starts: I64, ends: I64) -> U64:
         tail = xxhash.xxh3_64_intdigest(units[starts[token] + done : ends[token]].data)
         hashes[token] ^= np.uint64(tail)
     return hashes
+
+
+def _first_letters(units: U8, starts: I64) -> U32:
+    """FIRST_MASK of what begins there; of an Arabic word with its article, of what follows."""
+    begins: U64 = np.ndarray((len(units) - 7,), "<u8", units.data, 0, (1,))[starts]
+    begins = np.where(begins & np.uint64(0xFFFFFFFF) == _ARTICLE, begins >> np.uint64(32), begins)
+    lead = begins & np.uint64(0xFF)
+    letters = np.where(lead < 0xC0, lead, begins & np.where(lead < 0xE0, np.uint64(0xFFFF), np.uint64(0xFFFFFF)))
+    hashes = letters.astype(np.uint32) * np.uint32(_GOLDEN & np.uint64(0xFFFFFFFF))
+    return (hashes >> np.uint32(32 - 4 - KIND_BITS)) & FIRST_MASK
 
 
 def pack_tokens(of: Tokens) -> pa.Array:
