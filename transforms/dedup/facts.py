@@ -75,6 +75,8 @@ def tell_different_facts(one: U32, other: U32) -> bool:
             elif is_inside:  # more at an end is no edit
                 edits[place] += 1
             continue
+        if _are_one_number(mine, theirs):
+            continue
         if not (mine[0] ^ theirs[0]) & FIRST_MASK:
             spelled.add(place)
         if max(map(len, place)) > SLOT_TOKENS or not _are_alike(mine, theirs):
@@ -106,9 +108,7 @@ def _turns(mine: U32, theirs: U32) -> bool:
 
 
 def _are_alike(mine: U32, theirs: U32) -> bool:
-    """Whether a name stands for a name, a number for another number, a day or a month for another."""
-    if (np.concatenate([mine, theirs]) & KIND_MASK == NUMBER).all():
-        return not _are_one_number(mine, theirs)
+    """Whether a name stands for a name, a number for a number, a day or a month for another."""
     kinds, others = (tokens & KIND_MASK for tokens in (mine, theirs))
     short, long = sorted((kinds.tolist(), others.tolist()), key=len)
     if short == [CAPITAL] and long == [CAPITAL, PLAIN]:
@@ -146,6 +146,8 @@ def _hashes(words: Iterable[str]) -> frozenset[int]:
 
 def _are_one_number(mine: U32, theirs: U32) -> bool:
     """Whether two numbers may be one: written in Han numerals, or in other groups of digits (1,000 and 1000)."""
+    if not (np.concatenate([mine, theirs]) & KIND_MASK == NUMBER).all():
+        return False
     value, other = _value(mine), _value(theirs)
     if value is not None and other is not None:
         return value == other

@@ -229,7 +229,7 @@ def _foldings() -> dict[int, bytes]:
             foldings[code] = folded.encode()
     lines = files("transforms.dedup").joinpath("simplified.txt").read_text("utf-8").split("\n")
     for traditional, simplified in (line.split() for line in lines if line and not line.startswith("#")):
-        foldings[ord(traditional)] = simplified.encode()
+        foldings[ord(traditional)] = _LETTERS.get(simplified, simplified).encode()
     foldings |= {ord(numeral): folded.encode() for numeral, folded in _LETTERS.items() if numeral in _NUMERALS}
     return {code: folded for code, folded in foldings.items() if len(folded) <= len(chr(code).encode())}
 
