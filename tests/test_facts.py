@@ -15,7 +15,7 @@ from tests.test_dedup import edited, prose
 from transforms.config import Dedup
 from transforms.dedup.clusters import verify
 from transforms.dedup.exact import clean_chars, content_hash, repaired_hash
-from transforms.dedup.facts import CAPTION_TOKENS, FACT_TOKENS, MOST_TOKENS, differences, tell_different_facts
+from transforms.dedup.facts import CAPTION_TOKENS, FACT_TOKENS, MOST_TOKENS, differences, tell_different_facts, text_of
 from transforms.dedup.tokens import KIND_BITS, U32, packed_tokens, unpack_tokens
 
 FLOORS = tomllib.loads((Path(__file__).parent / "floors.toml").read_text("utf-8"))["facts"]
@@ -182,7 +182,7 @@ def test_patterns_and_copies():
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.text(max_size=60), min_size=2, max_size=2), st.integers(0, 3))
 def test_the_two_are_alike_in_either_order(texts, repeat):
-    one, other = tokens(*(text * (1 + 30 * repeat) for text in texts))
+    one, other = map(text_of, tokens(*(text * (1 + 30 * repeat) for text in texts)))
     assert tell_different_facts(one, other) == tell_different_facts(other, one)
     assert not tell_different_facts(one, one)
 
@@ -192,7 +192,7 @@ def test_the_two_are_alike_in_either_order(texts, repeat):
 def test_what_stands_between_differences_is_equal(first, second):
     one, other = (found >> KIND_BITS for found in tokens(first, second))
     at = place = 0
-    for start, end, first_of, last in differences(*tokens(first, second)):
+    for start, end, first_of, last in differences(*map(text_of, tokens(first, second))):
         assert one[at:start].tolist() == other[place:first_of].tolist()
         at, place = end, last
     assert one[at:].tolist() == other[place:].tolist()
@@ -201,7 +201,7 @@ def test_what_stands_between_differences_is_equal(first, second):
 def test_work_on_long_texts_is_bounded():
     chosen = random.Random(1)
     one = np.array([chosen.randrange(1 << 28) << 3 for _ in range(MOST_TOKENS + 1)], np.uint32)
-    assert not tell_different_facts(one, one[::-1])
+    assert not tell_different_facts(text_of(one), text_of(one[::-1]))
 
 
 def test_what_is_broken_counts_against_a_copy():

@@ -9,13 +9,14 @@ a name.
 >>> say = "After a night of rain the river at {} stood {} centimetres above the mark, and the ferry was tied up, {}."
 >>> say += " The office asks everybody who has a cellar by the river to look after pumps, lamps and old neighbours."
 >>> fill = [("Orford", 41, "says the mayor"), ("Pell", 67, "says the mayor"), ("Orford", 41, "so says our mayor")]
->>> one, pattern, copy = unpack_tokens(packed_tokens(pa.array([say.format(*slots) for slots in fill])))
+>>> texts = packed_tokens(pa.array([say.format(*slots) for slots in fill]))
+>>> one, pattern, copy = map(text_of, unpack_tokens(texts))
 >>> tell_different_facts(one, pattern), tell_different_facts(one, copy)
 (True, False)
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from rapidfuzz.distance import Indel
 
 from transforms.dedup.tokens import (
     CAPITAL,
-    FIRST_MASK,
+    FIRST,
     INITIAL,
     KIND_BITS,
     KIND_MASK,
@@ -50,42 +51,70 @@ FACT_SHARE, NOTICE_SHARE = 0.33, 0.2
 SLOT_TOKENS = 12
 # Longer texts aren't aligned: it takes memory and time of the product of their lengths.
 MOST_TOKENS = 10_000
+_INITIAL, _NUMBER, _SIGN = (bytes([kind]) for kind in (INITIAL, NUMBER, SIGN))
+_PARTED = {bytes([CAPITAL]), bytes([CAPITAL, PLAIN])}  # a word, and the same in two parts
 _NUMERALS = {str(digit): digit for digit in range(10)} | {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 
 
-def tell_different_facts(one: U32, other: U32) -> bool:
-    """Whether the tokens of two texts that are alike (dedup/tokens.py) differ as pages of one pattern do."""
-    if max(len(one), len(other)) > MOST_TOKENS:
+class Text(NamedTuple):
+    """The tokens of a text (dedup/tokens.py) as they are aligned: three views of the same ones."""
+
+    letters: str  # a character of the upper planes for each: 20 bits of its hash
+    kinds: bytes
+    words: list[int]  # hashes, the first letter in the lowest bits
+
+
+def text_of(tokens: U32) -> Text:
+    letters = ((tokens >> np.uint32(12)) + np.uint32(0x10000)).astype("<u4").tobytes().decode("utf-32-le")
+    return Text(letters, (tokens & KIND_MASK).astype(np.uint8).tobytes(), (tokens >> KIND_BITS).tolist())
+
+
+def without_signs(text: Text) -> Text:
+    """A text may have no signs for its length, and a part of it some."""
+    if SIGN not in text.kinds:
+        return text
+    stays = [at for at, kind in enumerate(text.kinds) if kind != SIGN]
+    return Text(
+        "".join(text.letters[at] for at in stays), text.kinds.replace(_SIGN, b""), [text.words[at] for at in stays]
+    )
+
+
+def tell_different_facts(one: Text, other: Text) -> bool:
+    """Whether two texts that are alike differ as pages of one pattern do."""
+    size, longest = sorted((len(one.letters), len(other.letters)))
+    if longest > MOST_TOKENS:
         return False
-    size = min(len(one), len(other))
-    if max(len(one), len(other)) >= NOTICE_TOKENS:  # a text may have no signs for its length, and a part of it some
-        one, other = (tokens[tokens & KIND_MASK != SIGN] for tokens in (one, other))
-    whole, others_whole = _letters(one), _letters(other)
+    if longest >= NOTICE_TOKENS:
+        one, other = without_signs(one), without_signs(other)
     # Where they differ, by what stands there: facts as often as they stand.
     facts: Counter[tuple[str, str]] = Counter()
     edits: Counter[tuple[str, str]] = Counter()
     spelled: set[tuple[str, str]] = set()  # perhaps one word in two spellings
     for start, end, first, last in differences(one, other):
-        mine, theirs = one[start:end], other[first:last]
-        place = (whole[start:end], others_whole[first:last])
-        is_inside = start > 0 and first > 0 and end < len(one) and last < len(other)
-        if not len(mine) or not len(theirs):
-            if _turns(mine, theirs):
+        place = (one.letters[start:end], other.letters[first:last])
+        is_inside = start > 0 and first > 0 and end < len(one.letters) and last < len(other.letters)
+        kinds, others_kinds = one.kinds[start:end], other.kinds[first:last]
+        words, others_words = one.words[start:end], other.words[first:last]
+        if not kinds or not others_kinds:
+            if _turns(kinds + others_kinds, words + others_words):
                 facts[place] += 1
             elif is_inside:  # more at an end is no edit
                 edits[place] += 1
             continue
-        if _are_one_number(mine, theirs):
+        is_number = not (kinds + others_kinds).strip(_NUMBER)
+        if is_number and _are_one_number(words, others_words):
             continue
-        if not (mine[0] ^ theirs[0]) & FIRST_MASK:
+        if not (words[0] ^ others_words[0]) & FIRST:
             spelled.add(place)
-        if max(map(len, place)) > SLOT_TOKENS or not _are_alike(mine, theirs):
+        if max(end - start, last - first) > SLOT_TOKENS or not (
+            _are_alike(kinds, others_kinds) or _are_dates(words, others_words)
+        ):
             edits[place] += 1
         elif size < NOTICE_TOKENS:
             facts[place] += 1
         elif not is_inside:  # another headline, another foot
             edits[place] += 1
-        elif place[0] not in others_whole or place[1] not in whole:  # else moved
+        elif place[0] not in other.letters or place[1] not in one.letters:  # else moved
             facts[place] += 1
     if size < CAPTION_TOKENS:
         return bool(facts or edits)
@@ -99,27 +128,25 @@ def tell_different_facts(one: U32, other: U32) -> bool:
     return found >= max(2, size // FACT_TOKENS) and found >= FACT_SHARE * places
 
 
-def _turns(mine: U32, theirs: U32) -> bool:
+def _turns(kinds: bytes, words: Sequence[int]) -> bool:
     """Whether what one has more makes another statement of it: a negation, or signs alone."""
-    more = np.concatenate([mine, theirs])
-    return bool((more & KIND_MASK == SIGN).all()) or (
-        len(more) == 1 and int(more[0]) >> KIND_BITS in _words().negations
-    )
+    return not kinds.strip(_SIGN) or (len(words) == 1 and words[0] in _names().negations)
 
 
-def _are_alike(mine: U32, theirs: U32) -> bool:
-    """Whether a name stands for a name, a number for a number, a day or a month for another."""
-    kinds, others = (tokens & KIND_MASK for tokens in (mine, theirs))
-    short, long = sorted((kinds.tolist(), others.tolist()), key=len)
-    if short == [CAPITAL] and long == [CAPITAL, PLAIN]:
-        return False  # a word parted
-    if any(kind in short and kind in long for kind in (CAPITAL, NUMBER, SIGN)):
-        return True
-    words = [set((tokens >> KIND_BITS).tolist()) for tokens in (mine, theirs)]
-    return any(words[0] & names and words[1] & names for names in (_words().weekdays, _words().months))
+def _are_alike(kinds: bytes, others: bytes) -> bool:
+    """Whether a name stands for a name, or a number for a number."""
+    if {kinds, others} == _PARTED:
+        return False
+    return any(kind in kinds and kind in others for kind in (CAPITAL, NUMBER, SIGN))
 
 
-class _Words(NamedTuple):
+def _are_dates(words: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether a day stands for another, or a month for another."""
+    names = _names()
+    return any(not of.isdisjoint(words) and not of.isdisjoint(others) for of in (names.weekdays, names.months))
+
+
+class _Names(NamedTuple):
     """Hashes of words that say what a place is, of all languages."""
 
     weekdays: frozenset[int]
@@ -129,9 +156,9 @@ class _Words(NamedTuple):
 
 
 @cache
-def _words() -> _Words:
+def _names() -> _Names:
     every = languages().values()
-    return _Words(
+    return _Names(
         _hashes(word for language in every for day in language.weekdays for word in day),
         _hashes(word for language in every for month in language.months for word in month),
         _hashes(word for language in every for word in language.negations),
@@ -144,24 +171,22 @@ def _hashes(words: Iterable[str]) -> frozenset[int]:
     return frozenset(int(found[0]) >> KIND_BITS for found in tokens if len(found) == 1)
 
 
-def _are_one_number(mine: U32, theirs: U32) -> bool:
+def _are_one_number(words: Sequence[int], others: Sequence[int]) -> bool:
     """Whether two numbers may be one: written in Han numerals, or in other groups of digits (1,000 and 1000)."""
-    if not (np.concatenate([mine, theirs]) & KIND_MASK == NUMBER).all():
-        return False
-    value, other = _value(mine), _value(theirs)
+    value, other = _value(words), _value(others)
     if value is not None and other is not None:
         return value == other
-    for known, tokens in ((value, theirs), (other, mine)):
+    for known, tokens in ((value, others), (other, words)):
         if known is not None:
-            return len(tokens) == 1 and _hashes([str(known)]) == {int(tokens[0]) >> KIND_BITS}
-    return len(mine) != len(theirs) and not np.isin(mine, theirs).any() and max(len(mine), len(theirs)) > 1
+            return _hashes([str(known)]) == set(tokens)
+    return len(words) != len(others) and not set(words) & set(others)
 
 
-def _value(numerals: U32) -> int | None:
+def _value(numerals: Sequence[int]) -> int | None:
     """The number that Han numerals make."""
-    known = [_words().numerals.get(int(token) >> KIND_BITS) for token in numerals]
     total = section = digits = 0
-    for value in known:
+    for numeral in numerals:
+        value = _names().numerals.get(numeral)
         if value is None:
             return None
         if value < 10:
@@ -173,26 +198,24 @@ def _value(numerals: U32) -> int | None:
     return total + section + digits
 
 
-def differences(one: U32, other: U32) -> list[tuple[int, int, int, int]]:
-    """Where two sequences of tokens differ once most is aligned: (start, end) in one, and in the other."""
+def differences(one: Text, other: Text) -> list[tuple[int, int, int, int]]:
+    """Where two texts differ once most of their tokens is aligned: (start, end) in one, and in the other."""
     found: list[tuple[int, int, int, int]] = []
-    for step in Indel.opcodes(_letters(one), _letters(other)):
-        if step.tag == "equal":
+    at = place = 0  # where what follows begins to be the same
+    for block in Indel.opcodes(one.letters, other.letters).as_matching_blocks():
+        start, end, first, last = at, block.a, place, block.b
+        at, place = block.a + block.size, block.b + block.size
+        if start == end and first == last:
             continue
-        start, end, first, last = step.src_start, step.src_end, step.dest_start, step.dest_end
         # Names and numbers that stand in both, but elsewhere, part no slot; of a number in several tokens all differ.
-        if found and (gap := one[found[-1][1] : start]).size < 2 and (gap & KIND_MASK > INITIAL).all():
+        gap = one.kinds[found[-1][1] : start] if found else None
+        if gap == b"" or (gap is not None and len(gap) == 1 and gap > _INITIAL):
             start, _, first, _ = found.pop()
-        elif (one[start:end] & KIND_MASK == NUMBER).all() and (other[first:last] & KIND_MASK == NUMBER).all():
+        elif not (one.kinds[start:end] + other.kinds[first:last]).strip(_NUMBER):
             least = found[-1][1] if found else 0
-            while start > least and one[start - 1] & KIND_MASK == NUMBER:
+            while start > least and one.kinds[start - 1] == NUMBER:
                 start, first = start - 1, first - 1
-            while end < len(one) and last < len(other) and one[end] == other[last] and one[end] & KIND_MASK == NUMBER:
+            while end < at and one.kinds[end] == NUMBER:
                 end, last = end + 1, last + 1
         found.append((start, end, first, last))
     return found
-
-
-def _letters(tokens: U32) -> str:
-    """A character of the upper planes for each token: 20 bits of its hash."""
-    return ((tokens >> np.uint32(12)) + np.uint32(0x10000)).astype("<u4").tobytes().decode("utf-32-le")

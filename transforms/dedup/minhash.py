@@ -22,6 +22,8 @@ from transforms.dedup.tokens import I64, KIND_BITS, KIND_MASK, SIGN, U32, U64, T
 
 SHINGLE_TOKENS = 3
 SKETCH_BINS = 96
+# Tokens that are shingled at once, within the caches.
+BATCH_TOKENS = 1 << 16
 
 _EMPTY = np.uint32(0xFFFFFFFF)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -63,11 +65,16 @@ def shingles(of: Tokens) -> Shingles:
 
 def shingles_of(documents: Sequence[U32]) -> list[U32]:
     """The shingles of each document's tokens, in order of the text: uint32, the low half of each hash."""
-    offsets = np.zeros(len(documents) + 1, np.int64)
-    np.cumsum([len(document) for document in documents], out=offsets[1:])
-    found = shingles(Tokens(np.concatenate([*documents, np.zeros(0, np.uint32)]), offsets))
-    values = found.hashes.astype(np.uint32)
-    return [values[start:end] for start, end in pairwise(found.offsets.tolist())]
+    lengths = np.array([len(document) for document in documents], np.int64)
+    cuts = np.flatnonzero(np.diff(np.cumsum(lengths) // BATCH_TOKENS)) + 1
+    found: list[U32] = []
+    for start, end in pairwise([0, *cuts.tolist(), len(documents)]):
+        offsets = np.zeros(end - start + 1, np.int64)
+        np.cumsum(lengths[start:end], out=offsets[1:])
+        batch = shingles(Tokens(np.concatenate([*documents[start:end], np.zeros(0, np.uint32)]), offsets))
+        values = batch.hashes.astype(np.uint32)
+        found += [values[first:last] for first, last in pairwise(batch.offsets.tolist())]
+    return found
 
 
 def sketches(of: Shingles) -> U32:

@@ -64,7 +64,8 @@ LETTERS = 100
 PLAIN, INITIAL, CAPITAL, NUMBER, SIGN = range(5)
 KIND_BITS = 3
 KIND_MASK = np.uint32(7)
-FIRST_MASK = np.uint32(15 << KIND_BITS)
+FIRST = 15
+FIRST_MASK = np.uint32(FIRST << KIND_BITS)
 
 # Code points above ASCII that are no letter, digit or mark: Unicode 14, gaps without a letter closed.
 _SEPARATORS = (
