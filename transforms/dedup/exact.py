@@ -73,7 +73,7 @@ def clean_chars(texts: pa.Array) -> pa.Array:
     chars = pc.utf8_length(texts)
     broken = pc.add(
         pc.multiply(pc.count_substring_regex(texts, _FLAWS), FLAW_CHARS),
-        pc.if_else(pc.equal(texts, pc.utf8_upper(texts)), pc.divide(chars, CAPITALS_COST), 0),
+        pc.if_else(pc.match_substring_regex(texts, r"\p{Ll}"), 0, pc.divide(chars, CAPITALS_COST)),
     )
     return pc.max_element_wise(pc.subtract(chars, broken), 0).cast(pa.int32())
 

@@ -15,7 +15,6 @@ a name.
 (True, False)
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -51,7 +50,7 @@ FACT_SHARE, NOTICE_SHARE = 0.33, 0.2
 SLOT_TOKENS = 12
 # Longer texts aren't aligned: it takes memory and time of the product of their lengths.
 MOST_TOKENS = 10_000
-_INITIAL, _NUMBER, _SIGN = (bytes([kind]) for kind in (INITIAL, NUMBER, SIGN))
+_NUMBER, _SIGN = bytes([NUMBER]), bytes([SIGN])
 _PARTED = {bytes([CAPITAL]), bytes([CAPITAL, PLAIN])}  # a word, and the same in two parts
 _NUMERALS = {str(digit): digit for digit in range(10)} | {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
 
@@ -86,42 +85,41 @@ def tell_different_facts(one: Text, other: Text) -> bool:
         return False
     if longest >= NOTICE_TOKENS:
         one, other = without_signs(one), without_signs(other)
-    # Where they differ, by what stands there: facts as often as they stand.
-    facts: Counter[tuple[str, str]] = Counter()
-    edits: Counter[tuple[str, str]] = Counter()
-    spelled: set[tuple[str, str]] = set()  # perhaps one word in two spellings
+    # Where they differ, by what stands there: how often, and where first.
+    facts: dict[tuple[str, str], int] = {}
+    edits: dict[tuple[str, str], int] = {}
+    where: dict[tuple[str, str], tuple[int, int]] = {}
+    have_dates = _have_dates(one) and _have_dates(other)
     for start, end, first, last in differences(one, other):
         place = (one.letters[start:end], other.letters[first:last])
-        is_inside = start > 0 and first > 0 and end < len(one.letters) and last < len(other.letters)
-        kinds, others_kinds = one.kinds[start:end], other.kinds[first:last]
-        words, others_words = one.words[start:end], other.words[first:last]
-        if not kinds or not others_kinds:
-            if _turns(kinds + others_kinds, words + others_words):
-                facts[place] += 1
+        kinds, others = one.kinds[start:end], other.kinds[first:last]
+        is_inside = start > 0 and first > 0 and end < len(one.kinds) and last < len(other.kinds)
+        if not kinds or not others:
+            if _turns(kinds + others, one.words[start:end] + other.words[first:last]):
+                facts[place] = facts.get(place, 0) + 1
             elif is_inside:  # more at an end is no edit
-                edits[place] += 1
+                edits[place] = edits.get(place, 0) + 1
             continue
-        is_number = not (kinds + others_kinds).strip(_NUMBER)
-        if is_number and _are_one_number(words, others_words):
-            continue
-        if not (words[0] ^ others_words[0]) & FIRST:
-            spelled.add(place)
-        if max(end - start, last - first) > SLOT_TOKENS or not (
-            _are_alike(kinds, others_kinds) or _are_dates(words, others_words)
-        ):
-            edits[place] += 1
-        elif size < NOTICE_TOKENS:
-            facts[place] += 1
-        elif not is_inside:  # another headline, another foot
-            edits[place] += 1
-        elif place[0] not in other.letters or place[1] not in one.letters:  # else moved
-            facts[place] += 1
+        is_slot = len(kinds) <= SLOT_TOKENS and len(others) <= SLOT_TOKENS
+        is_fact = is_slot and _are_alike(kinds, others)
+        if is_fact and not (kinds + others).strip(_NUMBER):
+            if _are_one_number(one.words[start:end], other.words[first:last]):
+                continue
+        elif is_slot and not is_fact and have_dates:
+            is_fact = _are_dates(one.words[start:end], other.words[first:last])
+        if is_fact and size >= NOTICE_TOKENS:
+            if is_inside and place[0] in other.letters and place[1] in one.letters:
+                continue  # moved
+            is_fact = is_inside  # else another headline, another foot
+        where.setdefault(place, (start, first))
+        counts = facts if is_fact else edits
+        counts[place] = counts.get(place, 0) + 1
     if size < CAPTION_TOKENS:
         return bool(facts or edits)
-    for place, count in edits.items():
-        if count > 1 and all(place) and place not in spelled:
-            facts[place] = count  # one word for another wherever it stood
-    found = sum(1 if place in spelled else count for place, count in facts.items())
+    # One word for another wherever it stood is a fact, too, but for one in two spellings.
+    renamed = {place for place, (at, first) in where.items() if (one.words[at] ^ other.words[first]) & FIRST}
+    facts |= {place: count for place, count in edits.items() if count > 1 and place in renamed}
+    found = sum(count if place in renamed else 1 for place, count in facts.items())
     places = found + len(edits.keys() - facts.keys())
     if size < NOTICE_TOKENS:
         return found > 0 and found >= NOTICE_SHARE * places
@@ -138,6 +136,11 @@ def _are_alike(kinds: bytes, others: bytes) -> bool:
     if {kinds, others} == _PARTED:
         return False
     return any(kind in kinds and kind in others for kind in (CAPITAL, NUMBER, SIGN))
+
+
+def _have_dates(text: Text) -> bool:
+    names = _names()
+    return not (names.weekdays.isdisjoint(text.words) and names.months.isdisjoint(text.words))
 
 
 def _are_dates(words: Sequence[int], others: Sequence[int]) -> bool:
@@ -201,21 +204,21 @@ def _value(numerals: Sequence[int]) -> int | None:
 def differences(one: Text, other: Text) -> list[tuple[int, int, int, int]]:
     """Where two texts differ once most of their tokens is aligned: (start, end) in one, and in the other."""
     found: list[tuple[int, int, int, int]] = []
-    at = place = 0  # where what follows begins to be the same
+    kinds, others = one.kinds, other.kinds
+    at = place = until = 0  # where what follows begins to be the same; where the last difference ends
     for block in Indel.opcodes(one.letters, other.letters).as_matching_blocks():
         start, end, first, last = at, block.a, place, block.b
-        at, place = block.a + block.size, block.b + block.size
+        at, place = end + block.size, last + block.size
         if start == end and first == last:
             continue
         # Names and numbers that stand in both, but elsewhere, part no slot; of a number in several tokens all differ.
-        gap = one.kinds[found[-1][1] : start] if found else None
-        if gap == b"" or (gap is not None and len(gap) == 1 and gap > _INITIAL):
+        if found and (start == until or (start == until + 1 and kinds[until] > INITIAL)):
             start, _, first, _ = found.pop()
-        elif not (one.kinds[start:end] + other.kinds[first:last]).strip(_NUMBER):
-            least = found[-1][1] if found else 0
-            while start > least and one.kinds[start - 1] == NUMBER:
+        elif not kinds[start:end].strip(_NUMBER) and not others[first:last].strip(_NUMBER):
+            while start > until and kinds[start - 1] == NUMBER:
                 start, first = start - 1, first - 1
-            while end < at and one.kinds[end] == NUMBER:
+            while end < at and kinds[end] == NUMBER:
                 end, last = end + 1, last + 1
         found.append((start, end, first, last))
+        until = end
     return found

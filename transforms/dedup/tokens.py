@@ -412,14 +412,15 @@ def _capitals(units: U8, low: U8, written: U8) -> tuple[I64, I64]:
 def tokens(of: Characters) -> Tokens:
     """Tokens of folded words."""
     starts, ends = _bounds(of)
-    values = (_token_hashes(of.units, starts, ends) >> np.uint64(32)).astype(np.uint32)
+    begins: U64 = np.ndarray((len(of.units) - 7,), "<u8", of.units.data, 0, (1,))[starts]
+    values = (_token_hashes(of.units, begins, starts, ends) >> np.uint64(32)).astype(np.uint32)
     values &= ~(KIND_MASK | FIRST_MASK)
-    values |= _first_letters(of.units, starts)
-    kinds = np.full(len(starts), PLAIN, np.uint32)
-    for places, kind in ((of.initials, INITIAL), (of.capitals, CAPITAL), (of.numerals, NUMBER)):
-        kinds[np.searchsorted(starts, places, "right") - 1] = kind
-    kinds[_is_digit(of.units[starts]) | _is_digit(of.units[ends - 1])] = NUMBER
-    kinds[np.searchsorted(starts, of.signs)] = SIGN
+    values |= _first_letters(begins)
+    marks = np.zeros(len(of.units), np.uint8)
+    for places, kind in ((of.initials, INITIAL), (of.capitals, CAPITAL), (of.numerals, NUMBER), (of.signs, SIGN)):
+        marks[places] = kind
+    kinds = marks[starts]
+    kinds[(_is_digit(of.units[starts]) | _is_digit(of.units[ends - 1])) & (kinds != SIGN)] = NUMBER
     values |= kinds
     return Tokens(values, np.searchsorted(starts, of.starts))
 
@@ -458,13 +459,12 @@ def _bounds(of: Characters) -> tuple[I64, I64]:
     return np.flatnonzero(starts), np.flatnonzero(last) + 1
 
 
-def _token_hashes(units: U8, starts: I64, ends: I64) -> U64:
-    """A hash over the bytes of each token, 8 at a time."""
+def _token_hashes(units: U8, begins: U64, starts: I64, ends: I64) -> U64:
+    """A hash over the bytes of each token, 8 at a time; `begins` are the first."""
     windows: U64 = np.ndarray((len(units) - 7,), "<u8", units.data, 0, (1,))
     lengths = ends - starts
     masks = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [2**64 - 1], np.uint64)
-    hashes = windows[starts]
-    hashes &= masks.take(lengths, mode="clip")
+    hashes = begins & masks.take(lengths, mode="clip")
     hashes += lengths.view(np.uint64) << np.uint64(56)
     mix(hashes)
     longer = np.flatnonzero(lengths > 8)
@@ -482,14 +482,23 @@ def _token_hashes(units: U8, starts: I64, ends: I64) -> U64:
     return hashes
 
 
-def _first_letters(units: U8, starts: I64) -> U32:
-    """FIRST_MASK of what begins there; of an Arabic word with its article, of what follows."""
-    begins: U64 = np.ndarray((len(units) - 7,), "<u8", units.data, 0, (1,))[starts]
-    begins = np.where(begins & np.uint64(0xFFFFFFFF) == _ARTICLE, begins >> np.uint64(32), begins)
-    lead = begins & np.uint64(0xFF)
-    letters = np.where(lead < 0xC0, lead, begins & np.where(lead < 0xE0, np.uint64(0xFFFF), np.uint64(0xFFFFFF)))
-    hashes = letters.astype(np.uint32) * np.uint32(_GOLDEN & np.uint64(0xFFFFFFFF))
-    return (hashes >> np.uint32(32 - 4 - KIND_BITS)) & FIRST_MASK
+def _first_letters(begins: U64) -> U32:
+    """FIRST_MASK of words that begin so; of an Arabic word with its article, of what follows."""
+    article = np.flatnonzero(begins & np.uint64(0xFFFFFFFF) == _ARTICLE)
+    if len(article):
+        begins = begins.copy()
+        begins[article] >>= np.uint64(32)
+    letters = (begins & _letter_masks()[begins.astype(np.uint8)]).astype(np.uint32)
+    letters *= np.uint32(0x9E3779B1)
+    letters >>= np.uint32(32 - 4 - KIND_BITS)
+    letters &= FIRST_MASK
+    return letters
+
+
+@cache
+def _letter_masks() -> U64:
+    """By lead byte, the bytes of a letter, but the last of four."""
+    return np.array([0xFF if lead < 0xC0 else 0xFFFF if lead < 0xE0 else 0xFFFFFF for lead in range(256)], np.uint64)
 
 
 def pack_tokens(of: Tokens) -> pa.Array:
