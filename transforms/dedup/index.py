@@ -48,11 +48,13 @@ def marked(schema: pa.Schema) -> pa.Schema:
 def check_making(schema: pa.Schema, expected: pa.Schema, where: str) -> None:
     """Raises: RefusedError where a file is not of an index made as this one is."""
     made = (schema.metadata or {}).get(_KEY, b"").decode(errors="replace")
-    if made != MAKING or not schema.equals(expected, check_metadata=False):
+    if made != MAKING and made.startswith("{"):
         raise RefusedError(
-            f"{where} is no part of a dedup index of this version: it says {made or 'nothing'!r}, expected {MAKING!r}; "
-            f"{REBUILD}"
+            f"this dataset was compared by other hashes ({where}: {made}; now {MAKING}): make it anew with "
+            "`tamis run RAW CURATED --rebuild`"
         )
+    if made != MAKING or not schema.equals(expected, check_metadata=False):
+        raise RefusedError(f"{where} is no part of a dedup index: it says {made or 'nothing'!r}; {REBUILD}")
 
 
 def merged_by(rows: Sequence[int]) -> int:
