@@ -35,7 +35,7 @@ from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from transforms import profiles
+from transforms import filler, han, profiles
 from transforms.config import Config, Language
 from transforms.errors import ConfigError
 from transforms.schema import with_columns
@@ -74,6 +74,15 @@ MIXED_SHARE = 0.15
 _PARAGRAPH_LETTERS, _PARAGRAPH_SCORE = 40, 0.8
 _PARAGRAPH_CHARS = 500
 _PLAUSIBLE = 0.2
+# From so many letters on a language is a guess if pycld2 hears none (of longer texts in well-known languages it hears
+# all of 2,000 but two), unless py3langid is this sure, or pycld2's own guess this typical of the language; below 120
+# letters also where the two others agree. Romanised texts: py3langid .91 at most, the same guess 279.
+_HEARD_LETTERS, _LONG_HEARD_LETTERS = 60, 120
+_SURE_SCORE, _LIKELY_SCORE = 0.95, 0.5
+_LONG_NORMAL, _SHORT_NORMAL = 300, 100
+# Han texts have at most .09 of characters that are rare in their orthography, Cantonese ones aside; bytes read in the
+# wrong code page mostly .3 and more. Below so many characters a word without kana may be of either language.
+_RARE_SHARE, _SHORT_HAN = 0.25, 40
 
 # Detectors' codes as BCP-47: what was renamed, macrolanguages' usual member, duplicates of the trained models.
 # fmt: off
@@ -135,6 +144,10 @@ _REFUSED = re.compile(
     + "]"
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)|(?<=[。！？])")
+_ACCENTED = re.compile("[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]")
+_NARROW_KANA, _HIRAGANA = re.compile("[\uff66-\uff9f]"), re.compile("[\u3041-\u3096]")
+# Southern Kurdish writes ü; Sorani doesn't.
+_SOUTHERN_KURDISH = "\u06ca"
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 # Code: brackets, operators, names with a dot inside. From one to this many letters on a text isn't prose.
 _CODE = re.compile(r"[{}\[\]=<>;&|\\_$#*^~]|(?<=[a-z])\.(?=[a-z])")
@@ -259,7 +272,17 @@ def detect(text: str, config: Language) -> Detection:
 
 
 def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
-    """pycld2 alone where the text is long and it is sure; with py3langid where they agree; else the vote of three."""
+    """pycld2 alone where the text is long and it is sure; with py3langid where they agree; else the vote of three.
+
+    Whatever they say, what no one wrote to be read has no language: filler, a decoding gone wrong.
+    """
+    answer = _asked(text, letters, config, cld2)
+    if answer.language == "und":
+        return answer
+    return answer._replace(language=_reviewed(answer.language, profiles.sample(text, _VOTED_CHARS), letters, cld2))
+
+
+def _asked(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
     sure = cld2 is not None and cld2.sure and len(text) >= _LONG_CHARS
     if cld2 and sure and cld2.language in _WELL_KNOWN and letters.symbols * 3 < letters.weight:
         return _Answer(cld2.language, _logistic(_ALONE, _alone_evidence(cld2, letters)), _names("pycld2"))
@@ -272,10 +295,71 @@ def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> 
         return agreed
     ballot = _vote(plain, cld2, known, score)
     language = _elected(ballot, sure)
-    if language == "und":
+    if language == "und" or _is_guess(language, ballot, plain, letters):
         return _Answer("und", 0.0, names)
     evidence = _voted_evidence(language, ballot, plain, letters)
     return _Answer(language, _logistic(_VOTED if cld2 else _VOTED_BY_TWO, evidence), names)
+
+
+def _is_guess(language: str, ballot: _Ballot, text: str, letters: Letters) -> bool:
+    """Whether the language won the vote for want of a better one, as does one in letters that aren't its own.
+
+    pycld2 hears a language in practically all texts this long that are in one it knows. Where it hears none, the others
+    take romanised Hindi for Fulfulde or Javanese, and Cyrillic read in a Western code page for Ligurian, and are seldom
+    sure of it.
+    """
+    cld2 = ballot.cld2
+    if cld2 is None or cld2.language == language or cld2.reliable:
+        return False
+    if letters.symbols * 2 > letters.weight or _is_mostly_accents(text, letters):
+        return True
+    if letters.weight < _HEARD_LETTERS:
+        return False
+    is_long = letters.weight >= _LONG_HEARD_LETTERS
+    if ballot.py3langid == language:
+        if ballot.py3langid_score >= _SURE_SCORE:
+            return False
+        agree = ballot.langdetect == language or _related(ballot.langdetect, language)
+        if not is_long and agree and ballot.py3langid_score >= _LIKELY_SCORE:
+            return False
+    guess, normal = _guess_of_cld2(text)
+    return guess != language or normal < (_LONG_NORMAL if is_long else _SHORT_NORMAL)
+
+
+def _is_mostly_accents(text: str, letters: Letters) -> bool:
+    """Whether most Latin letters have accents: bytes of another alphabet. Of Vietnamese and Yoruba a third have."""
+    return script_of(letters) == "Latn" and len(_ACCENTED.findall(text)) * 2 > letters.total
+
+
+def _reviewed(language: str, text: str, letters: Letters, cld2: _Cld2 | None) -> str:
+    """The language that the text's characters and words leave of an answer: itself, a relative, or `und`."""
+    script = script_of(letters)
+    if script in ("Hani", "Jpan") and language in ("ja", "zh"):
+        return _reviewed_han(language, text, script, cld2)
+    if (language == "la" or filler.may_be_filler(text)) and filler.is_filler(text):
+        return "und"
+    if language == "sdh" and _SOUTHERN_KURDISH not in text:  # py3langid knows no other Kurdish in Arabic letters
+        return "ckb"
+    return language
+
+
+def _reviewed_han(language: str, text: str, script: str, cld2: _Cld2 | None) -> str:
+    """Chinese or Japanese, as the characters say; names in characters that both write, as pycld2 says if Chinese."""
+    if (han.rare_share(text) > _RARE_SHARE and not is_cantonese(text)) or _is_half_width(text):
+        return "und"
+    if script == "Jpan":
+        return language
+    written, guess = han.language_of(text), cld2.language if cld2 else "und"
+    if written == language or (language == "zh" and (guess == "zh" or len(text) >= _SHORT_HAN)):
+        return language
+    if language == "ja" or written == guess:
+        return written or "und"
+    return "und"
+
+
+def _is_half_width(text: str) -> bool:
+    """Whether there are narrow kana beside Han and no hiragana, as in bytes read as Shift-JIS."""
+    return len(_NARROW_KANA.findall(text)) * 8 > len(text) and not _HIRAGANA.search(text)
 
 
 def _plain(text: str, letters: Letters) -> tuple[str, Letters]:
@@ -390,6 +474,16 @@ def _ask_cld2(text: str) -> _Cld2 | None:
             return _Cld2("und", False, 0, 0.0, 0)
     (_, code, percent, normal), (_, other, second, _) = details[:2]
     return _Cld2(_bcp47(code).split("-")[0], reliable, percent, normal, second if other != "un" else 0)
+
+
+def _guess_of_cld2(text: str) -> tuple[str, float]:
+    """The language that pycld2 would take a text for which it calls unknown, and how typical that would be."""
+    assert pycld2 is not None
+    try:
+        _, _, details = pycld2.detect(_REFUSED.sub(" ", text).encode(), isPlainText=True, bestEffort=True)
+    except pycld2.error:
+        return "und", 0.0
+    return _bcp47(details[0][1]).split("-")[0], details[0][3]
 
 
 class _Py3langid(NamedTuple):
