@@ -16,6 +16,7 @@ from flows.run import Listener, Run
 from flows.store import Store
 from transforms.boilerplate.model import load as load_model
 from transforms.config import from_mapping
+from transforms.language import check_models
 
 listeners: list[Listener] = []
 
@@ -40,6 +41,7 @@ def curate_dataset(
     """
     settings = from_mapping(config or {})
     load_model(settings.boilerplate.model_path)  # damaged weights stop a run before its first step
+    check_models(settings.language)
     check_roots(raw, curated)
     store = Store(curated, raw)
     with store.lock(), engine_of(engine, workers) as do:

@@ -17,6 +17,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier, visit_counts
 
 from transforms import language as subject
 from transforms import profiles, scripts
+from transforms.codes import bcp47
 from transforms.config import Config, Language, from_toml
 from transforms.errors import ConfigError
 from transforms.language import detect, detect_language
@@ -117,6 +118,140 @@ def test_junk_has_no_language(text: str) -> None:
         None,
         False,
     )
+
+
+# Nothing anyone wrote in the language that detectors take it for.
+ROMANISED = [
+    ("hi", "Aaj subah jab main bazaar gaya to dekha ki sabziyon ke daam phir se badh gaye hain. Dukandar ne kaha"
+     " ki barish ki wajah se maal nahi aa raha hai, lekin agle hafte tak sab theek ho jayega."),
+    ("ur", "Mein ne us se kaha tha ke waqt par aa jana magar woh hamesha ki tarah der se pohncha. Ab hum sab us "
+     "ka intezar kar rahe hain aur khana thanda ho raha hai."),
+    ("bn", "Ami aj sokale bajare giyechilam, kintu brishtir jonno kichui kinte parini. Amar ma bollen je bikele "
+     "abar jete hobe, tokhon hoyto dam kombe."),
+    ("ta", "Naan netru kadaikku ponen, aanal mazhai peythathal onrum vaanga mudiyavillai. Amma sonnaanga "
+     "innaikku maalai meendum poga vendum endru."),
+    ("el", "Simera to proi piga stin agora kai eida oti oi times anevikan pali. O manavis mou eipe oti ftaei i "
+     "vroxi, alla tin epomeni evdomada ola tha einai kalytera."),
+    ("ru", "Segodnya utrom ya poshel na rynok i uvidel, chto tseny snova vyrosli. Prodavets skazal, chto eto iz-"
+     "za dozhdya, no na sleduyushchey nedele vse budet luchshe."),
+    ("uk", "Sohodni vrantsi ya pishov na rynok i pobachyv, shcho tsiny znovu zrosly. Prodavets skazav, shcho tse"
+     " cherez doshch, ale nastupnoho tyzhnya vse bude krashche."),
+    ("bg", "Dnes sutrinta otidoh na pazara i vidyah, che tsenite otnovo sa se pokachili. Prodavachat mi kaza, "
+     "che e zaradi dazhda, no sledvashtata sedmica vsichko shte bade po-dobre."),
+    ("ar", "Ana ro7t el souq el sob7 w la2et el as3ar 3elyet tany. El bayya3 2alli da 3ashan el matar, bas el "
+     "esboo3 el gay kol 7aga hatb2a a7san."),
+    ("fa", "Man emruz sobh be bazar raftam va didam ke gheymat ha dobare bala rafte ast. Forushande goft ke be "
+     "khatere baran ast, vali hafte ye ayande hame chiz behtar mishavad."),
+    ("he", "Ani halachti hayom baboker lashuk vera'iti she hamechirim shuv alu. Hamocher amar li she ze biglal "
+     "hageshem, aval bashavua haba hakol yihye yoter tov."),
+    ("ja", "Kesa ichiba ni ikimashita ga, yasai no nedan ga mata agatte imashita. Mise no hito wa ame no sei da "
+     "to itte imashita, raishuu ni wa yoku naru deshou."),
+    ("zh", "Jintian zaoshang wo qu le shichang, faxian cai jia you zhang le. Laoban shuo shi yinwei xia yu, "
+     "buguo xia ge xingqi jiu hui hao qilai."),
+    ("th", "Wan nee tawn chao chan pai talat lae hen wa rakha phak khuen eek laeo. Mae kha bok wa pen phro fon "
+     "tok, tae athit na ja dee khuen."),
+]  # fmt: skip
+FILLER = [
+    "Lorem ipsum dolor sit amet, consectetur adipiscing elit. Donec eu libero sit amet quam egestas semper.",
+    "Pellentesque habitant morbi tristique senectus et netus et malesuada fames ac turpis egestas. "
+    "Vestibulum tortor quam, feugiat vitae, ultricies eget, tempor sit amet, ante.",
+    "Duis autem vel eum iriure dolor in hendrerit in vulputate velit esse molestie consequat, vel illum "
+    "dolore eu feugiat.",
+    "At vero eos et accusamus et iusto odio dignissimos ducimus qui blanditiis praesentium voluptatum deleniti atque.",
+    "Лорем ипсум долор сит амет, цонсецтетур адиписцинг елит, сед до еиусмод темпор инцидидунт ут лаборе ет долоре.",
+    "Λορεμ ιπσθμ δολορ σιτ αμετ, cονσεcτετθρ αδιπισcινγ ελιτ, σεδ δο ειθσμοδ τεμπορ ινcιδιδθντ θτ λαβορε ετ δολορε.",
+]
+LATIN = [
+    "Agricola mane surgit et boves in agrum ducit; uxor interea panem coquit liberisque fabulas narrat.",
+    "Sed cum hiems venisset, naves in portu manebant neque quisquam mare intrare audebat, quia venti magni erant.",
+    "Dominus domum rediit et servos interrogavit, cur porta non clausa esset et quis lucernam exstinxisset.",
+]
+
+
+@pytest.mark.parametrize("text", [text for _, text in ROMANISED], ids=[language for language, _ in ROMANISED])
+def test_romanised_text_is_not_another_language(text: str) -> None:
+    assert detect(text, Language()).language == "und"
+    assert detect(f"{text} {text.lower()}", Language()).language == "und"
+
+
+@pytest.mark.parametrize("text", FILLER)
+def test_filler_has_no_language(text: str) -> None:
+    assert detect(text, Language()).language == "und"
+    assert detect("\n\n".join([text] * 5), Language()).language == "und"
+
+
+@pytest.mark.parametrize("text", FILLER[:4])
+def test_filler_is_no_second_language(text: str) -> None:
+    assert detect("\n".join([ENGLISH, ENGLISH, text]), Language()).languages == (("en", 1.0),)
+
+
+@pytest.mark.parametrize("text", LATIN)
+def test_latin_is_latin(text: str) -> None:
+    assert detect(text, Language()).language == "la"
+
+
+@pytest.mark.parametrize(
+    ("languages", "texts"),
+    [
+        ("zh", "清华大学 长江大桥 广州日报 武汉市第三中学 國立臺灣大學 臺北市立圖書館"),
+        ("ja", "東京大学 渋谷駅前 鉄道博物館 経済産業省 入学試験問題集 広島県立美術館 早稲田大学"),
+        ("und", "北京大学 上海交通大学 南京大学出版社 日本銀行 山田太郎 朝日新聞社 中央研究院"),
+    ],
+)
+def test_names_in_han(languages: str, texts: str) -> None:
+    found = {text: detect(text, Language()).language.split("-")[0] for text in texts.split()}
+    assert found == dict.fromkeys(found, languages)
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "read"),
+    [
+        *((language, "cp1251", read) for language in ("ru", "bg", "uk", "sr") for read in ("latin-1", "koi8-r")),
+        *((language, "koi8-r", "latin-1") for language in ("ru", "bg", "uk")),
+        *(("ru", written, "latin-1") for written in ("cp866", "iso8859-5")),
+        *(
+            (language, written, "latin-1")
+            for language, written in (("el", "cp1253"), ("ar", "cp1256"), ("he", "cp1255"))
+        ),
+        *(
+            (language, written, "latin-1")
+            for language, written in (("zh-Hans", "gbk"), ("ja", "euc_jp"), ("th", "cp874"))
+        ),
+        *((language, "utf-8", "gbk") for language in ("ru", "el", "ar", "ja", "th", "ko")),
+        *((language, "utf-8", "shift_jis") for language in ("ru", "el", "ar", "zh-Hans")),
+    ],
+)
+def test_a_decoding_gone_wrong_is_no_language(language: str, written: str, read: str) -> None:
+    text = next(row[3] for row in SENTENCES if row[0] == language)
+    broken = (text * 2).encode(written, "ignore").decode(read, "replace")
+    found = detect(broken, Language())
+    assert found.language in ("und", language) or (found.score or 0) < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ckfj wleo qpzm xnvb ghty rued kslw mznx bvca qwpo erit yulk jhgf dsaz xcvm",
+        "eyJ1c2VyIjoibmllbWFuZCIsInJvbGUiOiJsZXNlciIsImJpcyI6IjIwMzAtMDEtMDEifQ.c2lnbmF0dXI",
+        "R28gdG8gdGhlIGhhcmJvdXIgYmVmb3JlIHRoZSBmaXJzdCBib2F0IGxlYXZlcywgYW5kIGFzayBmb3IgdGhlIGtleSBv ZiB0aGUgc2hlZA==",
+        "f81d4fae-7dec-11d0-a765-00a0c91e6bf6 9b2e4c70-11aa-4f6e-8c1d-2f7a90b3d5e1",
+        "acgtacctga ttgacacgta cctgagatta cagattaccg tgacacgtta cctgaacgtt",
+    ],
+)
+def test_blobs_and_struck_keys_have_no_language(text: str) -> None:
+    assert detect(text, Language()).language == "und"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ئەمڕۆ بەیانی شەمەندەفەرەکە درەنگ گەیشت، چونکە بە درێژایی شەو لە چیاکان بەفر دەباری.",
+        "کتێبخانەی شارەکە لە هەموو ڕۆژێک جگە لە هەینی کراوەیە و منداڵان بە خۆڕایی دەچنە ژوورەوە.",
+    ],
+)
+def test_sorani_is_not_southern_kurdish(text: str) -> None:
+    found = detect(text, Language())
+    assert (found.language, found.iso3, found.script) == ("ckb", "ckb", "Arab")
 
 
 @pytest.mark.parametrize("detector", ["auto", "langdetect", "langdetect-exact", "fasttext"])
@@ -350,7 +485,7 @@ def test_py3langid_answers_as_it_does_itself() -> None:
     for _, _, _, text in SENTENCES:
         code, probability = _original_py3langid().classify(text)
         found, score = subject._ask_py3langid(text)
-        assert found == subject._bcp47(code)
+        assert found == bcp47(code)
         assert score > 0.1 or probability < 0.5
 
 

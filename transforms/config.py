@@ -14,9 +14,11 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from transforms.codes import fault_of_code
 from transforms.errors import ConfigError
 
 
@@ -76,6 +78,8 @@ class Language:
     detector: str = "auto"
     # A fastText model of one's own, as lid.176.bin or GlotLID; labels `de`, `deu` or `deu_Latn`.
     model_path: str = ""
+    # Another one, as OpenLID or GlotLID, whose answer stands beside ours in `language_second`; it decides nothing.
+    second_opinion: str = ""
     # langdetect draws at random: without a seed the same text gets different answers (langdetect#3, #120).
     seed: int = 0
     # Below either, the answer is `und`. Letters as Latin ones; an ideograph or a syllable counts as three.
@@ -146,13 +150,25 @@ class Config:
         """
         content = asdict(self)
         del content["shard_bytes"]
-        for table in ("boilerplate", "language"):
-            if path := content[table]["model_path"]:
+        for table, key in (("boilerplate", "model_path"), ("language", "model_path"), ("language", "second_opinion")):
+            if path := content[table][key]:
                 try:
-                    content[table]["model_path"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+                    content[table][key] = file_digest(Path(path))
                 except OSError as error:
-                    raise ConfigError(f"{table}.model_path: {path}: {error.strerror or error}") from None
+                    raise ConfigError(f"{table}.{key}: {path}: {error.strerror or error}") from None
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, read again only where its size, times or inode have changed: a model may be gigabytes."""
+    found = path.stat()
+    return _file_digest(path, (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+
+
+@cache
+def _file_digest(path: Path, state: tuple[int, ...]) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 T = TypeVar("T")
@@ -215,8 +231,6 @@ def _check(config: Config) -> None:
     for name, (value, allowed) in choices.items():
         if value not in allowed:
             raise ConfigError(f"'{name}' is {value!r}, expected one of: {', '.join(allowed)}")
-    from transforms.language import fault_of_code  # which takes its settings from here
-
     for name, codes in (("languages", config.languages), ("language.thresholds", tuple(config.language.thresholds))):
         for fault in filter(None, map(fault_of_code, codes)):
             raise ConfigError(f"'{name}': {fault}")

