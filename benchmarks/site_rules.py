@@ -20,13 +20,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from transforms.signals import WORD
+from transforms.scripts import UNSPACED_SET
 
 # data-juicer's defaults: `frequency_threshold`, `min_line_length`, and the `skip_…` rules.
 MOST_DOCUMENTS = 6
 LINE_CHARS = 2
 _SKIPPED = re.compile(r"[\[\]{}();]+|#.*|\\(?:begin|end)\{[^}]*\}|<[^<>]+>")
-# The shingle-run rule.
+# The shingle-run rule. A token is a run of letters and digits; in scripts without spaces, a character.
+_TOKEN = re.compile(f"[{UNSPACED_SET}]|[^\\W{UNSPACED_SET}]+")
 RUN_TOKENS = 12
 SITE_SHARE = 0.5
 LEAST_DOCUMENTS = 2
@@ -60,7 +61,7 @@ def strip_runs(texts: Sequence[str], tokens: int = RUN_TOKENS) -> list[str]:
     """The shingle-run rule over the documents of a site."""
     if len(texts) < LEAST_DOCUMENTS:
         return list(texts)
-    found = [list(WORD.finditer(text)) for text in texts]
+    found = [list(_TOKEN.finditer(text)) for text in texts]
     shingles = [
         [hash(tuple(words[at : at + tokens])) for at in range(len(words) - tokens + 1)]
         for words in ([match[0].lower() for match in matches] for matches in found)

@@ -235,7 +235,7 @@ def test_a_decoding_gone_wrong_is_no_language(language: str, written: str, read:
         "eyJ1c2VyIjoibmllbWFuZCIsInJvbGUiOiJsZXNlciIsImJpcyI6IjIwMzAtMDEtMDEifQ.c2lnbmF0dXI",
         "R28gdG8gdGhlIGhhcmJvdXIgYmVmb3JlIHRoZSBmaXJzdCBib2F0IGxlYXZlcywgYW5kIGFzayBmb3IgdGhlIGtleSBv ZiB0aGUgc2hlZA==",
         "f81d4fae-7dec-11d0-a765-00a0c91e6bf6 9b2e4c70-11aa-4f6e-8c1d-2f7a90b3d5e1",
-        "acgtacctga ttgacacgta cctgagatta cagattaccg tgacacgtta cctgaacgtt",
+        "acgtacctga ttgacacgta cctgagatta cagattaccg tgacacgtta cctgaacgtt gattacagga ccttgacatg",
     ],
 )
 def test_blobs_and_struck_keys_have_no_language(text: str) -> None:

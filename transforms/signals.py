@@ -1,25 +1,12 @@
-"""Counts of every text, and of what was removed from it.
+"""Counts of every text, and of what was removed from it."""
 
->>> word_count("Guten Morgen, 世界")
-4
-"""
-
-import re
 from collections import Counter
 
 import pyarrow as pa
 
 from transforms.schema import column_type, with_columns
-from transforms.scripts import UNSPACED_SET
 from transforms.spans import from_arrow
-
-# A word is a run of letters and digits; scripts without spaces count a character as a word.
-WORD = re.compile(f"[{UNSPACED_SET}]|[^\\W{UNSPACED_SET}]+")
-
-
-def word_count(text: str) -> int:
-    """Words of a text; in scripts without spaces, characters."""
-    return len(WORD.findall(text))
+from transforms.words import word_counts
 
 
 def count_documents(documents: pa.Table) -> pa.Table:
@@ -47,7 +34,7 @@ def count_documents(documents: pa.Table) -> pa.Table:
     return with_columns(
         documents,
         char_count=[len(text) for text in texts],
-        word_count=[word_count(text) for text in texts],
+        word_count=word_counts(texts),
         line_count=[sum(1 for line in text.split("\n") if line.strip()) for text in texts],
         original_char_count=lengths,
         removed_char_count=chars,
