@@ -155,6 +155,7 @@ FILLER = [
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit. Donec eu libero sit amet quam egestas semper.",
     "Pellentesque habitant morbi tristique senectus et netus et malesuada fames ac turpis egestas. "
     "Vestibulum tortor quam, feugiat vitae, ultricies eget, tempor sit amet, ante.",
+    "Te vix dicant audire legendos, eu mea graeci oporteat delicata. Sea ei veritus aperiri, no usu dicit populo.",
     "Duis autem vel eum iriure dolor in hendrerit in vulputate velit esse molestie consequat, vel illum "
     "dolore eu feugiat.",
     "At vero eos et accusamus et iusto odio dignissimos ducimus qui blanditiis praesentium voluptatum deleniti atque.",
@@ -180,7 +181,7 @@ def test_filler_has_no_language(text: str) -> None:
     assert detect("\n\n".join([text] * 5), Language()).language == "und"
 
 
-@pytest.mark.parametrize("text", FILLER[:4])
+@pytest.mark.parametrize("text", FILLER[:5])
 def test_filler_is_no_second_language(text: str) -> None:
     assert detect("\n".join([ENGLISH, ENGLISH, text]), Language()).languages == (("en", 1.0),)
 
@@ -231,6 +232,9 @@ def test_a_decoding_gone_wrong_is_no_language(language: str, written: str, read:
 @pytest.mark.parametrize(
     "text",
     [
+        "ψλκδ ηγφα σδκξ λψμθ ρτευ ιοπλ κξηγ φδσα ζχψω βνμλ",
+        "йфяц чувс мака епин ртгь шщюж длоэ хзъф ывап ячсм",
+        "דגכע יחלך שזסב הנמצ תץקר אטון םפףד גשכל יעחמ",
         "ckfj wleo qpzm xnvb ghty rued kslw mznx bvca qwpo erit yulk jhgf dsaz xcvm",
         "eyJ1c2VyIjoibmllbWFuZCIsInJvbGUiOiJsZXNlciIsImJpcyI6IjIwMzAtMDEtMDEifQ.c2lnbmF0dXI",
         "R28gdG8gdGhlIGhhcmJvdXIgYmVmb3JlIHRoZSBmaXJzdCBib2F0IGxlYXZlcywgYW5kIGFzayBmb3IgdGhlIGtleSBv ZiB0aGUgc2hlZA==",

@@ -79,6 +79,9 @@ _PLAUSIBLE = 0.2
 _HEARD_LETTERS, _LONG_HEARD_LETTERS = 70, 120
 _SURE_SCORE, _LIKELY_SCORE = 0.95, 0.5
 _LONG_NORMAL, _SHORT_NORMAL = 300, 100
+# Keys struck at random: their script alone makes a language of them, above all one that no other is written in.
+# Log-likelihood per n-gram: real texts -6.6 and more (600; Greek in old accents -7.1), struck keys -7.3 and less.
+_KEYBOARDS, _BY_SCRIPT, _STRUCK = ("Grek", "Cyrl", "Arab", "Hebr", "Deva"), ("el", "he"), -7.2
 # Han texts have at most .09 of characters that are rare in their orthography, Cantonese ones aside; bytes read in the
 # wrong code page mostly .3 and more. Below so many characters a word without kana may be of either language.
 _RARE_SHARE, _SHORT_HAN = 0.25, 40
@@ -92,6 +95,7 @@ _REFUSED = re.compile(
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
     + "]"
 )
+_LATIN = re.compile("[A-Za-z]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)|(?<=[。！？])")
 _ACCENTED = re.compile("[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff]")
 _NARROW_KANA, _HIRAGANA, _HAN = (re.compile(f"[{of}]") for of in ("\uff66-\uff9f", "\u3041-\u3096", "\u4e00-\u9fff"))
@@ -285,11 +289,20 @@ def _reviewed(language: str, text: str, letters: Letters, cld2: _Cld2 | None) ->
     script = script_of(letters)
     if script in ("Hani", "Jpan") and language in ("ja", "zh"):
         return _reviewed_han(language, text, script, cld2)
+    if script in _KEYBOARDS and _is_struck(language, text, cld2):
+        return "und"
     if (language == "la" or filler.may_be_filler(text)) and filler.is_filler(text):
         return "und"
     if (language == "sdh" and _SOUTHERN not in text) or (language == "ku" and script == "Arab" and _SORANI in text):
         return "ckb"  # py3langid knows no Kurdish in Arabic letters but the southern, pycld2 doesn't tell them apart
     return language
+
+
+def _is_struck(language: str, text: str, cld2: _Cld2 | None) -> bool:
+    """Whether a text reads like keys struck at random. Where pycld2 hears a language that shares its script, it isn't."""
+    if language not in _LANGDETECT or (cld2 and cld2.reliable and language not in _BY_SCRIPT):
+        return False
+    return profiles.fluency(_LATIN.sub(" ", text)[:_LANGDETECT_CHARS]) < _STRUCK
 
 
 def _reviewed_han(language: str, text: str, script: str, cld2: _Cld2 | None) -> str:
