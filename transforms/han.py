@@ -9,6 +9,7 @@ The character sets of the three orthographies list what each writes, the common 
 (0.0, 0.5)
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -20,36 +21,42 @@ _CHARACTER_SETS = (
     ("big5", (0xA4, 0xC6), (0xC9, 0xF9), (0x40, 0xFE)),
     ("euc_jp", (0xB0, 0xCF), (0xD0, 0xF4), (0xA1, 0xFE)),
 )
-_FIRST, _LAST = 0x3400, 0xA000
-# Thousands of characters decide as surely as the whole text.
-_SAMPLE = 2000
+_FIRST, _LAST = 0x3400, 0x9FFF
+# Hundreds of characters decide as surely as the whole text.
+_SAMPLE = 400
+
+
+_WRITTEN, _COMMON = (1, 2, 4), (8, 16, 32)
 
 
 @cache
-def _sets() -> npt.NDArray[np.bool_]:
-    """Whether a character is listed, and whether as a common one: [character set, 2, code point]."""
-    listed = np.zeros((len(_CHARACTER_SETS), 2, _LAST - _FIRST), np.bool_)
-    for at, (codec, common, others, trails) in enumerate(_CHARACTER_SETS):
-        for first, last in (common, others):
+def _table() -> npt.NDArray[np.uint8]:
+    """Which character sets have a character of the first plane, and which as a common one: a bit for each."""
+    table = np.zeros(0x10000, np.uint8)
+    for (codec, common, others, trails), written, is_common in zip(_CHARACTER_SETS, _WRITTEN, _COMMON, strict=True):
+        for (first, last), bits in ((common, written | is_common), (others, written)):
             pairs = (
                 bytes((lead, trail)) for lead in range(first, last + 1) for trail in range(trails[0], trails[1] + 1)
             )
-            codes = [ord(char) - _FIRST for pair in pairs for char in pair.decode(codec, "ignore")]
-            codes = [code for code in codes if 0 <= code < _LAST - _FIRST]
-            listed[at, 0, codes] = True
-            listed[at, 1, codes] |= (first, last) == common
-    return listed
+            codes = [ord(char) for pair in pairs for char in pair.decode(codec, "ignore")]
+            table[[code for code in codes if _FIRST <= code <= _LAST]] |= np.uint8(bits)
+    return table
 
 
-def _characters(text: str) -> npt.NDArray[np.int64]:
-    codes = np.frombuffer(text[:_SAMPLE].encode("utf-16-le", "surrogatepass"), np.uint16).astype(np.int64)
-    return codes[(codes >= _FIRST) & (codes < _LAST)] - _FIRST
+def _characters(text: str) -> npt.NDArray[np.uint8]:
+    """The bits of every Han character at the beginning."""
+    codes = np.frombuffer(text[:_SAMPLE].encode("utf-16-le", "surrogatepass"), np.uint16)
+    return _table().take(codes[(codes >= _FIRST) & (codes <= _LAST)])
+
+
+def _most(characters: npt.NDArray[np.uint8], bits: Sequence[int]) -> int:
+    return max(int(np.count_nonzero(characters & bit)) for bit in bits)
 
 
 def language_of(text: str) -> str | None:
     """`zh` or `ja`, by which orthography writes more of the characters; None where both write as many."""
-    simplified, traditional, japanese = _sets()[:, 0, _characters(text)].sum(axis=1).tolist()
-    chinese = max(simplified, traditional)
+    characters = _characters(text)
+    chinese, japanese = _most(characters, _WRITTEN[:2]), _most(characters, _WRITTEN[2:])
     if chinese == japanese:
         return None
     return "zh" if chinese > japanese else "ja"
@@ -58,6 +65,4 @@ def language_of(text: str) -> str | None:
 def rare_share(text: str) -> float:
     """Share of the Han characters that are not common ones in the orthography that suits best; 0 without any."""
     characters = _characters(text)
-    if not len(characters):
-        return 0.0
-    return 1 - int(_sets()[:, 1, characters].sum(axis=1).max()) / len(characters)
+    return 1 - _most(characters, _COMMON) / len(characters) if len(characters) else 0.0
