@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from flows.curate import curate_dataset
+from tests.conftest import Run, rows
 from tests.test_language import documents
 from transforms import fasttext_model
 from transforms.codes import code_of_label
@@ -128,3 +129,16 @@ def test_what_is_no_model_stops_a_run_before_its_first_step(tmp_path: Path, monk
     with pytest.raises(ConfigError, match=r"'language\.second_opinion' needs fasttext-predict: .*tamis\[fasttext\]"):
         run(good)
     assert not (tmp_path / "curated" / "current.json").exists()
+
+
+@pytest.mark.flow
+def test_a_run_has_it_in_every_worker(tmp_path: Path, run_local: Run) -> None:
+    pytest.importorskip("fasttext")
+    (tmp_path / "raw").mkdir()
+    for language, text in list(OPINIONS.items())[:4]:
+        (tmp_path / "raw" / f"{language}.txt").write_text(text, encoding="utf-8")
+    model = fasttext_file(tmp_path / "model.bin", OPINIONS)
+    settings = {"language": {"second_opinion": str(model)}, "shard_bytes": 100}
+    run_local(tmp_path / "raw", tmp_path / "curated", config=settings, workers=2)
+    found = {row["source_path"]: row["language_second"] for row in rows(tmp_path / "curated")}
+    assert found == {"deu_Latn.txt": "de", "hin_Latn.txt": "hi-Latn", "hin_Deva.txt": "hi", "rus_Cyrl.txt": "ru"}

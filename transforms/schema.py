@@ -61,7 +61,9 @@ TEXT = [
     _needed("content_hash", _string, "32 hex digits over the text without case, punctuation and white space"),
     _needed("repaired_hash", _string, "32 hex digits over the letters and digits of the text before stripping"),
     _needed("char_count", _int32, "Code points of `text`"),
-    _needed("word_count", _int32, "Words of `text`; in scripts without spaces, characters"),
+    _needed(
+        "word_count", _int32, "Words of `text` by Unicode's boundaries (UAX 29); in scripts without spaces, characters"
+    ),
     _needed("line_count", _int32, "Lines of `text` that are not blank"),
     _needed("original_char_count", _int32, "Code points of the original"),
 ]
