@@ -20,8 +20,9 @@ import ftfy
 from charset_normalizer import from_bytes
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from transforms.charsets import decode
 from transforms.config import Limits
-from transforms.encoding import FTFY, decode, repair_text
+from transforms.encoding import FTFY, repair_text
 from transforms.errors import RecordError
 from transforms.spans import apply
 

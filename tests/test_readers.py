@@ -18,17 +18,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flows.inputs import InputFile, content_name
 from flows.readers import DETAIL_CHARS, Part, Reading, Record, format_of, read_time, reading_hash
 from flows.readers.compression import EXPANSION_FLOOR
+from flows.readers.jsonl import _charset_of_units
 from flows.readers.source import BLOCK_BYTES
 from flows.shards import whole_part
 from flows.step import Step, Work, run_step
 from flows.store import Store
-from transforms.config import Config, Fields, Limits
+from transforms.config import Config, Fields, Limits, Read
 from transforms.errors import ShardError
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -332,6 +333,7 @@ def test_what_decides_whether_a_record_can_be_read() -> None:
     assert reading_hash(Config(languages=("de",), supersede_by="none")) == plain
     assert reading_hash(Config(fields=Fields(text="body"))) != plain
     assert reading_hash(Config(limits=Limits(record_bytes=1))) != plain
+    assert reading_hash(Config(read=Read("cp1250"))) != plain
 
 
 # ------------------------------------------------------------------------------------------------ text
@@ -390,6 +392,22 @@ def test_a_decoded_record_names_its_charset(raw: Path, name: str) -> None:
     assert (record.charset, record.original) == ("cp1252", LEGACY)
     [record] = read(raw, name, b"plain")
     assert record.charset is None
+
+
+def test_a_text_file_in_the_charset_of_the_configuration(raw: Path) -> None:
+    content = "Größe".encode("mac_roman")
+    [refused] = read(raw, "a.txt", content)
+    assert refused.reject_reason == "read.invalid_utf8"
+    assert "name it in [read] encoding" in (refused.reject_detail or "")
+    config = Config(read=Read("macintosh"))
+    assert [(r.original, r.charset) for r in read(raw, "a.txt", content, config)] == [("Größe", "mac_roman")]
+    assert [(r.original, r.charset) for r in read(raw, "a.txt", "Größe".encode(), config)] == [("Größe", None)]
+    [record] = read(raw, "a.jsonl", line_of("mac_roman", "Größe"), config)
+    assert (record.original, record.charset) == ("Größe", "mac_roman")
+    [record] = read(raw, "a.jsonl", line_of("cp850", "Größe", charset="cp850"), config)  # which says it itself
+    assert (record.original, record.charset) == ("Größe", "cp850")
+    [record] = read_rows(raw, parquet({"text": strings(content)}), config)
+    assert (record.original, record.charset) == ("Größe", "mac_roman")
 
 
 def test_text_file_over_the_limit(raw: Path) -> None:
@@ -459,7 +477,6 @@ def test_line_in_another_charset(raw: Path, charset: str, text: str, declared: s
         line_of("cp1252", "Größe"),  # too little to tell
         line_of("cp1252", LEGACY)[:-3],  # no JSON
         line_of("cp1252", LEGACY).replace(b'"text"', b'"body"'),
-        json.dumps({"text": LEGACY}, ensure_ascii=False).encode("utf-16"),
         json.dumps({"text": LEGACY}, ensure_ascii=False).encode().replace("ü".encode(), b"\xc3", 1),  # damaged UTF-8
         line_of("utf-8", LEGACY, charset="iso-8859-1").replace("ü".encode(), b"\xc3", 1),
     ],
@@ -469,6 +486,64 @@ def test_line_that_no_charset_makes_sense_of(raw: Path, line: bytes) -> None:
     [record] = read(raw, "a.jsonl", line)
     assert outcome(record) == ("1", "read.invalid_utf8")
     assert record.raw_head == line[:1024]
+
+
+UNITS = ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+# U+0A0A and U+4E0A have the byte of a line feed, at either end.
+TEXTS = ["Die Straße", "上海 и Москва 😀", "\u0a0a上\u0a0d", "", "Ende"]
+
+
+@pytest.mark.parametrize("charset", UNITS)
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+def test_lines_in_utf_16(raw: Path, charset: str, mark: str, newline: str) -> None:
+    lines = [json.dumps({"id": "7", "text": text}, ensure_ascii=False) for text in TEXTS]
+    lines.insert(2, "no JSON")
+    content = (mark + newline.join(lines) + newline).encode(charset)
+    expected = [("1", TEXTS[0]), ("2", TEXTS[1]), ("3", "read.invalid_json"), ("4", TEXTS[2]), ("5", ""), ("6", "Ende")]
+    for path, stored in (("a.jsonl", content), ("a.jsonl.gz", gz(content)), ("a.jsonl.zst", zst(content))):
+        records = read(raw, path, stored)
+        assert outcomes(records) == expected
+        assert {record.charset for record in records if not record.reject_reason} == {charset}
+        assert records[0].source_sha256 == sha256(lines[0].encode())
+
+
+@pytest.mark.parametrize("charset", UNITS)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 64, 101])
+def test_parts_of_a_file_in_utf_16(raw: Path, charset: str, size: int) -> None:
+    """Wherever it is cut, and though no part but the first has the mark."""
+    content = "".join(["\ufeff", *(json.dumps({"text": text}) + "\n" for text in TEXTS)]).encode(charset)
+    (raw / "u.jsonl").write_bytes(content)
+    whole = part_of(raw, "u.jsonl")
+    found, lines = [], 0
+    for start in range(0, len(content), size):
+        part = reading(raw, whole._replace(start=start, end=min(start + size, len(content))))
+        found += [record.original for record in part]
+        lines += part.lines
+    assert (found, lines) == (TEXTS, len(TEXTS))
+
+
+def test_what_is_no_character_in_utf_16_costs_its_line_only(raw: Path) -> None:
+    good = '{"text":"a"}\n'.encode("utf-16-le")
+    lone = '{"text":"'.encode("utf-16-le") + b"\x00\xd8" + '"}\n'.encode("utf-16-le")
+    content = b"\xff\xfe" + good + lone + good + b"{"  # half a unit
+    assert outcomes(read(raw, "a.jsonl", content)) == [
+        ("1", "a"),
+        ("2", "read.invalid_utf8"),
+        ("3", "a"),
+        ("4", "read.invalid_utf8"),
+    ]
+
+
+def test_lines_in_other_encodings_of_unicode(raw: Path) -> None:
+    """ISO-2022-JP is of seven bits; CESU-8 has a pair of surrogates for a character."""
+    japanese = json.dumps({"text": JAPANESE}, ensure_ascii=False).encode("iso2022_jp")
+    cesu = '{"text":"Grüße '.encode() + "\ud83d\ude00".encode("utf-8", "surrogatepass") + b'"}'
+    records = read(raw, "a.jsonl", japanese + b"\n" + cesu + b"\n")
+    assert [(record.original, record.charset) for record in records] == [
+        (JAPANESE, "iso2022_jp"),
+        ("Grüße 😀", "cesu-8"),
+    ]
 
 
 def test_the_charset_is_read_from_the_mapped_field(raw: Path) -> None:
@@ -515,7 +590,10 @@ def test_good_line(raw: Path) -> None:
         (b'{"text":"a"}\n{"text":"b', [("1", "a"), ("2", "read.invalid_json")]),
         (b'{"text":"a"}{"text":"b"}\n', [("1", "read.invalid_json")]),
         (b'{"text":"a"}\r{"text":"b"}\n', [("1", "read.invalid_json")]),
-        (b'{"text":"a"}\n' + BOM + b'{"text":"b"}\n', [("1", "a"), ("2", "read.invalid_json")]),
+        # files that were joined, each with its mark
+        (b'{"text":"a"}\n' + BOM + b'{"text":"b"}\n', [("1", "a"), ("2", "b")]),
+        (BOM + b'{"text":"a"}\n' + BOM + b"\n" + BOM + b'{"text":"c"\n', [("1", "a"), ("3", "read.invalid_json")]),
+        (b"\n" + BOM + b"\n \n", [(None, "read.empty_file")]),
         # nothing in it
         (b"", [(None, "read.empty_file")]),
         (BOM, [(None, "read.empty_file")]),
@@ -562,7 +640,7 @@ def test_odd_lines_that_can_be_read(raw: Path, line: bytes, text: str) -> None:
     [
         (b'{"text":"a\xfe"}', "read.invalid_utf8", "byte 10: 0xfe"),
         (b'{"text":"\xed\xa0\x80"}', "read.invalid_utf8", "byte 9: 0xed"),
-        (b'\xff\xfe{\x00"\x00', "read.invalid_utf8", "byte 0: 0xff"),
+        (b'\xff{"text":"a"}', "read.invalid_utf8", "byte 0: 0xff"),
         (b'{"text":"a",}', "read.invalid_json", "column 1"),
         (b"{'text':'a'}", "read.invalid_json", "column 2"),
         (b"[" * 100_000, "read.invalid_json", "nested deeper than 250"),
@@ -751,7 +829,8 @@ contents = st.lists(st.binary(max_size=12) | json_lines | st.just(b" \t"), max_s
 @example(BOM + b"\n\x0c\x0b\n\x1c\n\x85")
 @example(b"\r\r\n")
 def test_any_bytes_give_a_record_for_each_line_that_is_not_blank(raw: Path, content: bytes) -> None:
-    lines = content.removeprefix(BOM).split(b"\n")
+    assume(_charset_of_units(content) is None)
+    lines = [line.removeprefix(BOM) for line in content.split(b"\n")]
     numbers: list[str | None] = [str(number) for number, line in enumerate(lines, 1) if line.strip()]
     for name, stored in [("l.jsonl", content), ("l.jsonl.gz", gz(content)), ("l.jsonl.zst", zst(content))]:
         records = read(raw, name, stored)
@@ -1050,7 +1129,8 @@ def test_rows_that_are_not_utf8(raw: Path) -> None:
     assert (bad.source_id, bad.reject_reason, bad.reject_detail) == (
         "2",
         "read.invalid_utf8",
-        "byte 1: 0xff; no encoding makes text of it",
+        "byte 1: 0xff; not UTF-8, and none of 26 other charsets is sure; "
+        "name it in [read] encoding, or in the record's charset",
     )
     assert (odd.source_id, odd.original) == ("fe", "c")
 

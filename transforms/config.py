@@ -6,7 +6,7 @@
 Traceback (most recent call last):
 ...
 transforms.errors.ConfigError: unknown key 'shard_byte'; known here: boilerplate, dedup, fields, language, \
-languages, limits, shard_bytes, succession, supersede_by
+languages, limits, read, shard_bytes, succession, supersede_by
 """
 
 import hashlib
@@ -32,6 +32,14 @@ class Fields:
     fetched_at: str = "fetched_at"
     # What a record that isn't UTF-8 says it is in: tried first. That of one which is UTF-8 is passed over.
     charset: str = "charset"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How records are read."""
+
+    # The charset of records that aren't UTF-8 and don't say theirs: taken as said. "": it is detected.
+    encoding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,7 @@ class Config:
     # Languages to keep (BCP-47); empty keeps all. Others are rejected as `language.unwanted`.
     languages: tuple[str, ...] = ()
     fields: Fields = field(default_factory=Fields)
+    read: Read = field(default_factory=Read)
     limits: Limits = field(default_factory=Limits)
     boilerplate: Boilerplate = field(default_factory=Boilerplate)
     language: Language = field(default_factory=Language)
@@ -231,6 +240,12 @@ def _check(config: Config) -> None:
     for name, (value, allowed) in choices.items():
         if value not in allowed:
             raise ConfigError(f"'{name}' is {value!r}, expected one of: {', '.join(allowed)}")
+    from transforms.charsets import codec_of  # which takes its settings from here
+
+    if config.read.encoding and not codec_of(config.read.encoding):
+        found = f"'read.encoding' is {config.read.encoding!r}"
+        raise ConfigError(f"{found}, expected the name of a charset other than UTF-8, as 'windows-1252'")
+
     for name, codes in (("languages", config.languages), ("language.thresholds", tuple(config.language.thresholds))):
         for fault in filter(None, map(fault_of_code, codes)):
             raise ConfigError(f"'{name}': {fault}")

@@ -1,37 +1,44 @@
-"""Encoding repair: bytes to text, mojibake, entities, control characters, line ends, Unicode form.
+"""Encoding repair: mojibake, entities, control and invisible characters, line ends, Unicode form.
 
 The repairs are ftfy's, under a config that damages nothing: its defaults turn `，` into `,`, `ＡＢＣ` into `ABC`,
 `“` into `"` and `ﬁ` into `fi`, over which FineWeb-2 had to be corrected (NeMo-Curator#476, datatrove PR#319). Quotes,
 ligatures, full-width forms and CJK punctuation stay.
 
-The text is `ftfy.fix_text(text, FTFY)`, character for character, but ftfy looks only at lines that can change: one
-scan for a condition that every change needs costs 1/50 of ftfy's own test. Entities are undone until none is left, as
-ftfy does (`&amp;lt;` is `<`), in this stage and nowhere else, and not from the first `<` on; how often is limited.
+The text is `ftfy.fix_text(text, FTFY)`, character for character, but where that would damage a good text, or leave one
+that nobody can read or find:
+
+- **entities** that a text is about stay: it shows `&copy;` beside `&amp;copy;`, or beside `©` (`_is_about_entities`);
+- **capitals** at the end of a word stay: `IRMÃ` before a blank is no `IRMà` (`_LETTERS_AT_END`);
+- **separators**, as the vertical tab of office programs, part words; ftfy takes them out, and joins the words;
+- **invisible** characters in words go: soft hyphens, zero-width blanks, joiners where the script needs none;
+- **another script** that was read as Latin-1 is repaired where it is sure: `Ïàðîì` is `Паром` (`charsets.misread`);
+- **marks** in a run of more than thirty are parted, as Unicode's stream-safe format (UAX 15) has it.
+
+ftfy looks only at lines that can change: one scan for a condition that every change needs costs 1/50 of ftfy's own
+test. Entities are undone until none is left, as ftfy does (`&amp;lt;` is `<`), in this stage and nowhere else, and not
+from the first `<` on; how often is limited.
 
 >>> repair_text("fÃ¼r „uns“，ＡＢＣ\\r\\n", Limits())[0]
 'für „uns“，ＡＢＣ\\n'
->>> [(span.rule, span.reason) for span in repair_text("fÃ¼r\\r\\n", Limits())[1]]
-[('ftfy.fix_encoding', 'encoding.mojibake'), ('ftfy.fix_line_breaks', 'encoding.whitespace')]
->>> decode("größer".encode("latin-1"), "iso-8859-1")
-('größer', 'cp1252')
+>>> [(span.rule, span.reason) for span in repair_text("Fu\\xadß, fÃ¼r\\r\\n", Limits())[1]]
+[('repair.invisible', 'encoding.control'), ('ftfy.fix_encoding', 'encoding.mojibake'), \
+('ftfy.fix_line_breaks', 'encoding.whitespace')]
 """
 
-import codecs
+import html
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 import ftfy
 import pyarrow as pa
-from charset_normalizer import from_bytes
-from ftfy.badness import MOJIBAKE_CATEGORIES, is_bad
+from ftfy.badness import MOJIBAKE_CATEGORIES
 from ftfy.chardata import C1_CONTROL_RE, CONTROL_CHARS, HTML_ENTITY_RE
 from ftfy.fixes import ANSI_RE, SURROGATE_PAIR_RE, SURROGATE_RE, fix_c1_controls, fix_surrogates, unescape_html
 
-from transforms import profiles
+from transforms.charsets import LATIN_BYTES, misread
 from transforms.config import Config, Limits
 from transforms.errors import RecordError
 from transforms.schema import with_columns
@@ -47,24 +54,31 @@ FTFY = ftfy.TextFixerConfig(
     normalization="NFC",
 )
 
-# The fixers of `ftfy.fix_and_explain` that our config leaves on, in its order, with the reason each gives.
+# The fixers of `ftfy.fix_and_explain` that our config leaves on, in its order, and ours; with the reason each gives.
 REASONS = {
+    "charset": "encoding.mojibake",
     "unescape_html": "encoding.mojibake",
     "fix_encoding": "encoding.mojibake",
     "fix_c1_controls": "encoding.mojibake",
     "fix_line_breaks": "encoding.whitespace",
+    "separators": "encoding.whitespace",
     "fix_surrogates": "encoding.mojibake",
     "remove_terminal_escapes": "encoding.control",
     "remove_control_chars": "encoding.control",
+    "invisible": "encoding.control",
+    "marks": "encoding.normalization",
     "normalize": "encoding.normalization",
 }
+_OURS = frozenset(("charset", "separators", "invisible", "marks"))
+RULES = {name: f"{'repair' if name in _OURS else 'ftfy'}.{name}" for name in REASONS}
 # Where several fixes made one change (`&Atilde;&copy;` is `Ã©` is `é`), it bears the name of the first of these.
 _PRECEDENCE = {
     name: rank
     for rank, name in enumerate(
         (
-            *("fix_encoding", "unescape_html", "fix_c1_controls", "fix_surrogates", "remove_terminal_escapes"),
-            *("remove_control_chars", "fix_line_breaks", "normalize"),
+            *("charset", "fix_encoding", "unescape_html", "fix_c1_controls", "fix_surrogates"),
+            *("remove_terminal_escapes", "remove_control_chars", "invisible", "separators", "fix_line_breaks", "marks"),
+            "normalize",
         )
     )
 }
@@ -75,7 +89,7 @@ _MANY_EDITS, _NEAR = 4096, 16
 
 
 class Edit(NamedTuple):
-    """A change inside a segment: code points `start` to `end` give way to `replacement`, by one of ftfy's fixers."""
+    """A change inside a segment: code points `start` to `end` give way to `replacement`, by a fixer."""
 
     start: int
     end: int
@@ -84,7 +98,8 @@ class Edit(NamedTuple):
 
 
 def _gate() -> re.Pattern[str]:
-    """What every change needs, but for NFC: a character that goes in any case, or a pair that `ftfy.badness` names.
+    """What every change needs, but for NFC: a character that goes in any case, one that is not needed where it stands,
+    or a pair that `ftfy.badness` names.
 
     Each branch of BADNESS_RE has a character that is rare in clean text beside one of a few others. The branches are
     merged by that character, and where it makes things simpler the condition is wider than ftfy's; it is never
@@ -94,16 +109,28 @@ def _gate() -> re.Pattern[str]:
 
 
 _KINDS = MOJIBAKE_CATEGORIES | {"control": "".join(map(chr, CONTROL_CHARS)) + "\r\u2028\u2029\ud800-\udfff"}
-_GATE = r"""
-    [{control}{c1}{bad}&ŒœЂ{upper_accented}Ù{box}{currency}{numeric}{law}°{start_punctuation}{end_punctuation}]
+# Where joiners are spelling: Hebrew, Arabic, Syriac, N'Ko, the scripts of India and their kin, Mongolian; or they join
+# emoji. And where blanks of no width part words: Thai, Lao, Tibetan, Burmese, Khmer, Tai, Balinese, Javanese.
+_JOINING = (
+    "\u0590-\u0dff\u0f00-\u109f\u1700-\u1cff\ua800-\uabff\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00011fff"
+    "\U0001e900-\U0001e95f\xa9\xae\u203c\u2049\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
+)
+_UNSPACED = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u1aaf\u1b00-\u1bbf\ua980-\ua9ff\uaa60-\uaadf"
+_KINDS |= {"joining": _JOINING, "unspaced": _UNSPACED, "invisible": "\xad\u200b-\u200d\u2060"}
+_GATE = """
+    [{control}{c1}{bad}{invisible}\u0300-\u036f&ŒœЂ{upper_accented}Ù{box}{currency}{numeric}{law}°{start_punctuation}
+     {end_punctuation}]
     (?:
-        (?<=[{control}{c1}{bad}])
-    |   (?<=&) (?=\#?[0-9A-Za-z]{{1,24}};)
+        (?<=[{control}{c1}{bad}\xad\u2060])
+    |   (?<=\u200b) (?<![{unspaced}]\u200b) (?![{unspaced}])
+    |   (?<=[\u200c\u200d]) (?<![{joining}][\u200c\u200d]) (?![{joining}])
+    |   (?<=[\u0300-\u036f]{{31}})
+    |   (?<=&) (?=\\#?[0-9A-Za-z]{{1,24}};)
     |   (?<=[Œœ]) [^A-Za-z]
     |   (?<=[вВ]Ђ)
     |   (?<=[{lower_accented}{lower_common}{box}{end_punctuation}{currency}{numeric}][{upper_accented}])
     |   (?<=[{upper_accented}Ù])
-        (?:[{start_punctuation}{currency}{numeric}{law}{box}°] | (?<=[ÂÃÎÐØÙ])[{common}{end_punctuation}ŠšŸžœ\ ])
+        (?:[{start_punctuation}{currency}{numeric}{law}{box}°] | (?<=[ÂÃÎÐØÙ])[{common}{end_punctuation}ŠšŸžœ\\ ])
     |   (?<=[{box}{end_punctuation}{currency}{numeric}]) [{lower_accented}{box}]
     |   (?<=[{box}{currency}{numeric}]) [{numeric}{law}{start_punctuation}{end_punctuation}{currency}°{kaomoji}]
     |   (?<=[√≈]) [{common}]
@@ -111,7 +138,7 @@ _GATE = r"""
     |   (?<=[{lower_accented}{upper_accented}{currency}{end_punctuation}][{start_punctuation}]) [{numeric}]
     |   (?<=[{lower_accented}{upper_accented}{law}{start_punctuation}{end_punctuation}][{end_punctuation}])
         [{start_punctuation}{box}]
-    |   (?<=[{lower_accented}{upper_accented}][{start_punctuation}{end_punctuation}]) \w
+    |   (?<=[{lower_accented}{upper_accented}][{start_punctuation}{end_punctuation}]) \\w
     |   (?<=[{lower_accented}{upper_accented}{law}{start_punctuation}{end_punctuation}][{box}])
     |   (?<=à[{numeric}])
     |   (?<=‚) [Äâó]
@@ -122,31 +149,95 @@ _CAN_CHANGE = _gate()
 
 
 def repair_text(text: str, limits: Limits) -> tuple[str, list[Span]]:
-    """The repaired text and what was changed, in coordinates of `text`.
+    """The repaired text and what was changed, in coordinates of `text`, in time linear in the text.
 
-    The same as `ftfy.fix_text(text, FTFY)`, in time linear in the text. Raises: RecordError (`limit.*`) past a limit.
+    Raises: RecordError (`limit.*`) past a limit.
     """
     if len(text) > limits.document_chars:
         raise RecordError("limit.document_chars", f"{len(text)} characters, allowed {limits.document_chars}")
-    normal = unicodedata.is_normalized("NFC", text)
-    if normal and not _CAN_CHANGE.search(text):
+    edits = list(_in_another_script(text)) if _LATIN_RUN.search(text) else []
+    readable = _apply(text, edits)
+    normal = unicodedata.is_normalized("NFC", readable)
+    if normal and not edits and not _CAN_CHANGE.search(readable):
         return text, []
-    spans: list[Span] = []
+    repaired, changes = _repair(readable, normal, limits)
+    edits = _trimmed(text, _compose(edits, changes, readable)) if edits else changes
+    spans = [
+        Span(edit.start, edit.end, edit.replacement, REASONS[edit.fixer], RULES[edit.fixer], TRANSFORM, 1.0)
+        for edit in edits
+    ]
+    return repaired, merge_adjacent(spans)
+
+
+def _repair(text: str, normal: bool, limits: Limits) -> tuple[str, list[Edit]]:
+    """Segment by segment."""
+    edits: list[Edit] = []
     pieces: list[str] = []
     html_from = text.find("<") if "<" in text else len(text)
+    if "&" in text and _is_about_entities(text[:html_from]):
+        html_from = 0
     position = 0
     for start, end in _suspects(text, normal):
-        segment = text[start:end]
-        fixed, edits = _repair_segment(segment, end <= html_from, limits)
-        if edits:
+        fixed, changes = _repair_segment(text[start:end], end <= html_from, limits)
+        if changes:
             pieces += (text[position:start], fixed)
             position = end
-            spans += [
-                Span(start + edit.start, start + edit.end, edit.replacement, REASONS[edit.fixer], rule, TRANSFORM, 1.0)
-                for edit in edits
-                for rule in (f"ftfy.{edit.fixer}",)
-            ]
-    return "".join((*pieces, text[position:])), merge_adjacent(spans)
+            edits += [edit._replace(start=start + edit.start, end=start + edit.end) for edit in changes]
+    return "".join((*pieces, text[position:])), edits
+
+
+# No language has words with four letters of Latin-1's upper half in a row; other scripts that were read as it do.
+_LATIN_RUN = re.compile("[À-ÖØ-öø-ÿ]{4}")
+# Of a line's letters, so many are beyond ASCII if it was misread; in a document that was, so many where four in a row
+# are: names and addresses stay in ASCII.
+_MOSTLY_BEYOND, _SOME_BEYOND = 0.6, 0.2
+
+
+def _in_another_script(text: str) -> Iterator[Edit]:
+    """Lines in another script that were read as Latin-1 or Windows-1252, where all of them together say in which."""
+    shares = [(match, _share_beyond_ascii(match[0])) for match in re.finditer("[^\n]+", text)]
+    charset = misread("\n".join(match[0] for match, share in shares if share >= _MOSTLY_BEYOND))
+    if charset is None:
+        return
+    table = {}
+    for char, byte in LATIN_BYTES.items():
+        if byte >= 0x80 and (found := bytes([byte]).decode(charset, "ignore")):
+            table[ord(char)] = found
+    for match, share in shares:
+        if share >= _MOSTLY_BEYOND or (share >= _SOME_BEYOND and _LATIN_RUN.search(match[0])):
+            yield Edit(match.start(), match.end(), match[0].translate(table), "charset")
+
+
+def _share_beyond_ascii(line: str) -> float:
+    """The share of a line's letters that Latin-1 or Windows-1252 has beyond ASCII."""
+    letters = [char for char in line if char.isalpha()]
+    return sum(1 for char in letters if char > "\x7f" and char in LATIN_BYTES) / max(1, len(letters))
+
+
+_ESCAPED_ENTITY = re.compile("&amp;(#?[0-9A-Za-z]{1,24};)")
+# How far from an entity its own sign may stand that it is explained by.
+_BESIDE = 40
+
+
+def _is_about_entities(text: str) -> bool:
+    """Whether a text shows entities on purpose: one as it is written (`&copy;`) and escaped (`&amp;copy;`), or alone
+    beside its own sign (`&copy; is ©`). An extractor that left entities left all of one depth."""
+    escaped = set(_ESCAPED_ENTITY.findall(text))
+    signs = set(text)
+    for match in HTML_ENTITY_RE.finditer(text):
+        sign = html.unescape(match[0])
+        if sign == match[0] or sign == "&":
+            continue
+        if match[0][1:] in escaped:
+            return True
+        if sign in signs and sign > "\x7f" and unicodedata.category(sign)[0] in "LS":
+            before = text[max(0, match.start() - _BESIDE) : match.start()].rpartition("\n")[2]
+            after = text[match.end() : match.end() + _BESIDE].partition("\n")[0]
+            alone = re.compile(rf"(?<!\w){re.escape(sign)}(?!\w)")
+            inside = re.search(r"[\w&]$", before) or re.match(r"\w", after)
+            if not inside and (alone.search(before) or alone.search(after)):
+                return True
+    return False
 
 
 def _suspects(text: str, normal: bool) -> Iterator[tuple[int, int]]:
@@ -204,11 +295,62 @@ def _substitutions(pattern: re.Pattern[str], replacement: Callable[[str], str]) 
     return changes
 
 
+_CAPITAL = "A-Z" + "".join(chr(code) for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00)) if chr(code).isupper())
+# A capital at a word's end before what may follow any word is no beginning of a UTF-8 character: `IRMÃ escreve`,
+# `«MAÇÃ»`, `É²`. In a word of capitals Ã, of which `à`, `û`, `î`, `ð` would be made, is none in any case; ...
+_LETTERS_AT_END = re.compile(rf"(?<=[{_CAPITAL}][{_CAPITAL}])Ã(?=\ |[»®°](?!\w))")
+# ... behind one capital, or alone, the rest of the line must show mojibake: `LÃ  oÃ¹` is `Là où`.
+_LETTERS_AT_END_OR_ALONE = re.compile(
+    rf"""{_LETTERS_AT_END.pattern}
+    | (?<=[{_CAPITAL}]) (?: Ã(?=[\ \xa0”“„‘’–—…•·](?!\w)|\ ) | Â(?=[\ ŠŽ]) | [ÀÁÆ-ÖØ-Þ](?=[°§²³ºª»”…–—™®©•·£€](?!\w)) )
+    | (?<!\w) [ÂÃ] (?=\ )""",
+    re.VERBOSE,
+)
+
+
 def _fix_encoding(text: str) -> Changes:
     if text.isascii() or not _CAN_CHANGE.search(text):
         return iter(())
-    fixed = ftfy.fix_encoding(text)
+    fixed = _decoded_again(text)
     return iter(()) if fixed == text else _differences(text, fixed)
+
+
+def _decoded_again(text: str) -> str:
+    """ftfy's decoding, but for capitals that are no mojibake: hidden from it, and put back."""
+    sign = next((sign for sign in "\x02\x03\x04\x05" if sign not in text), None)
+    if sign is None or not _LETTERS_AT_END_OR_ALONE.search(text):
+        return ftfy.fix_encoding(text)
+    hidden = _LETTERS_AT_END_OR_ALONE.sub(sign, text)
+    fixed = ftfy.fix_encoding(hidden)
+    letters = _LETTERS_AT_END_OR_ALONE.findall(text)
+    if fixed != C1_CONTROL_RE.sub(lambda match: fix_c1_controls(match[0]), hidden):  # there is other mojibake
+        fixed = ftfy.fix_encoding(_LETTERS_AT_END.sub(sign, text))
+        letters = _LETTERS_AT_END.findall(text)
+    pieces = fixed.split(sign)
+    return "".join((pieces[0], *(letter + piece for letter, piece in zip(letters, pieces[1:], strict=True))))
+
+
+_INVISIBLE = re.compile("[\xad\u200b-\u200d\u2060]+")
+_IS_JOINING, _IS_UNSPACED = re.compile(f"[{_JOINING}]"), re.compile(f"[{_UNSPACED}]")
+
+
+def _invisible(text: str) -> Changes:
+    """What is not seen and says nothing: it keeps a word from being found, and a copy from being one.
+
+    A soft hyphen stays at a line's end, where it is seen, and where no letter stands beside it.
+    """
+    for match in _INVISIBLE.finditer(text):
+        before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+        kept = "\xad" if after in ("\n", "\r") or not (_is_of_word(before) or _is_of_word(after)) else ""
+        kept += "\u200c\u200d" if _IS_JOINING.match(before) or _IS_JOINING.match(after) else ""
+        kept += "\u200b" if _IS_UNSPACED.match(before) or _IS_UNSPACED.match(after) else ""
+        now = "".join(char for char in match[0] if char in kept)
+        if now != match[0]:
+            yield match.start(), match.end(), now
+
+
+def _is_of_word(char: str) -> bool:
+    return bool(char) and unicodedata.category(char)[0] in "LM"
 
 
 def _normalize(text: str) -> Changes:
@@ -216,26 +358,27 @@ def _normalize(text: str) -> Changes:
         return
     # A combining character attaches to what precedes it; ASCII never does.
     for match in re.finditer(r"[\x00-\x7f]?[^\x00-\x7f]+", text):
-        was, now = match[0], nfc(match[0])
+        was, now = match[0], unicodedata.normalize("NFC", match[0])
         if was != now:
             yield from _differences(was, now, match.start())
 
 
-def nfc(text: str) -> str:
-    """The same as `unicodedata.normalize("NFC", text)`, which sorts a run of combining marks in time quadratic in its
-    length: a long one is sorted before."""
-    return unicodedata.normalize("NFC", _MANY_MARKS.sub(lambda run: _ordered(run[0]), text))
+def _marks(text: str) -> Changes:
+    """A grapheme joiner after every thirty marks in a row: NFC sorts a run of them in time quadratic in its length."""
+    for match in _MANY_MARKS.finditer(text):
+        marks = 0
+        for at, char in enumerate(match[0], match.start()):
+            combining = sum(1 for part in unicodedata.normalize("NFD", char) if unicodedata.combining(part))
+            if marks + combining > MOST_MARKS:
+                yield at, at, "\u034f"
+                marks = 0
+            marks = marks + combining if unicodedata.combining(char) else combining
 
 
-def _ordered(run: str) -> str:
-    """Decomposed, its marks in canonical order."""
-    marks = "".join(unicodedata.normalize("NFD", mark) for mark in run)
-    starts = [0, *(at for at, mark in enumerate(marks) if not unicodedata.combining(mark)), len(marks)]
-    return "".join("".join(sorted(marks[a:b], key=unicodedata.combining)) for a, b in pairwise(starts))
-
-
-# No letter has as many marks. Marks are no letters, digits or white space; whatever else is none stays as it is.
-_MANY_MARKS = re.compile(r"[^\w\s\x00-\x7f]{32,}")
+# UAX 15, stream-safe text format: no language has a letter with as many.
+MOST_MARKS = 30
+# Marks are no letters, digits or white space; whatever else is none stays as it is.
+_MANY_MARKS = re.compile(r"[^\w\s\x00-\x7f]{31,}")
 _ASCII_RUN = re.compile(r"[\x00-\x7f]+")
 
 
@@ -276,9 +419,16 @@ _FIXERS: dict[str, Callable[[str], Changes]] = {
     "fix_encoding": _fix_encoding,
     "fix_c1_controls": _substitutions(C1_CONTROL_RE, fix_c1_controls),
     "fix_line_breaks": _substitutions(re.compile("\r\n?|[\u2028\u2029\x85]"), lambda _: "\n"),
+    "separators": _substitutions(
+        # White space to Unicode, and line ends but for the last; at a line end there is one already.
+        re.compile("(?<=[^\r\n])[\x0b\x1c-\x1f](?=[^\r\n])"),
+        lambda separator: " " if separator == "\x1f" else "\n",
+    ),
     "fix_surrogates": _substitutions(re.compile(f"{SURROGATE_PAIR_RE.pattern}|{SURROGATE_RE.pattern}"), fix_surrogates),
     "remove_terminal_escapes": _substitutions(ANSI_RE, lambda _: ""),
     "remove_control_chars": _substitutions(re.compile(f"[{''.join(map(chr, CONTROL_CHARS))}]+"), lambda _: ""),
+    "invisible": _invisible,
+    "marks": _marks,
     "normalize": _normalize,
 }
 
@@ -364,173 +514,6 @@ def _trimmed(original: str, edits: list[Edit]) -> list[Edit]:
                 edit._replace(start=edit.start + head, end=edit.end - tail, replacement=now[head : len(now) - tail])
             )
     return trimmed
-
-
-# Labels mean what browsers make of them (WHATWG Encoding): ISO-8859-1 is windows-1252, GB2312 is GB18030.
-# fmt: off
-_WEB = {
-    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874",
-    "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs",
-}
-# What may be detected: the legacy encodings of the Web. charset-normalizer alone also guesses cp775 or mac_latin2.
-_CANDIDATES = [
-    "cp1252", "cp1250", "iso8859-2", "cp1251", "koi8-r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874",
-    "gb18030", "big5hkscs", "cp932", "euc_jp", "cp949",
-]
-# fmt: on
-# Lead bytes of a CJK charset's common characters: first level of GB 2312, Big5 and JIS, Hangul of KS X 1001.
-_COMMON_LEADS = {
-    "gb18030": (0xA1, 0xD7),
-    "big5hkscs": (0xA1, 0xC6),
-    "cp949": (0xA1, 0xC8),
-    "euc_jp": (0xA1, 0xCF),
-}
-_HIRAGANA = re.compile("[ぁ-ん]")
-_IS_BEYOND = "\x7f".__lt__
-_BEYOND_ASCII = bytes(range(0x80, 0x100))
-_DOUBLE_BYTES = re.compile(rb"[\x81-\xfe][\x40-\xfe]")
-# Characters, of lines that aren't ASCII, that decide: more of a text says no more.
-_SAMPLE = 6_000
-# Log-likelihood per n-gram under the best of langdetect's profiles: prose reaches -4 to -9, wrong Chinese -9.5.
-_LEAST_FLUENT = -9.0
-# So many characters beyond ASCII must tell the best decoding from each of the others: by one, `određivati` in cp1250
-# was taken for `odrešivati` in cp1257, both letters being Croatian.
-_LEAST_EVIDENCE = 3
-# Fewer bytes can be anything.
-_LEAST_BYTES = 24
-# What each of those characters must gain against the other decoding, in log-likelihood: a letter that belongs makes
-# a known n-gram of an unknown one. Where the right decoding is best, 95 of 100 texts have 2; where a wrong one is, none
-# but those in charsets not named here.
-_LEAST_GAIN = 2.0
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-# No text has these; a charset that yields them was declared in error.
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x80-\x9f]")
-# Signs of a wrong guess: a capital after a small letter, another script's letter beside a Latin one, a symbol inside a
-# word.
-_SWAPPED_CASE = re.compile("[a-zß-öø-ÿά-ώа-я][A-ZÀ-ÖØ-ÞΆ-ΫЀ-Я]")
-_BROKEN_WORD = re.compile("[a-z][¡-©¬®-±¶¸-¿×÷ˇ˘˙˛˝\u2500-\u259f][a-z]")
-_FOREIGN = "\u0370-\u03ff\u0400-\u04ff\u0590-\u06ff\u0e00-\u0e7f"
-_MIXED_WORD = re.compile(f"[a-z][{_FOREIGN}\u3400-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]|[{_FOREIGN}][a-z]")
-
-
-def decode(
-    raw: bytes, declared: str | None = None, prose: Callable[[str], str | None] = lambda text: text
-) -> tuple[str, str]:
-    """The text of bytes and the encoding, by Python's name: UTF-8 if they are, else as declared, else as detected.
-
-    `prose` gives what of a decoded text should read like one, and None where it can't be right: a JSON line is no
-    JSON any more, as Shift_JIS has a backslash for a second byte. A byte order mark stays in the text; repair takes it
-    out, and the ledger has it. Raises: RecordError (`read.invalid_utf8`) where no encoding makes a text of them that
-    reads like one, or where they are UTF-8 that was damaged: refused rather than guessed.
-    """
-    try:
-        return raw.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError as error:
-        where = f"byte {error.start}: 0x{raw[error.start]:02x}"
-    if _is_damaged_utf8(raw):
-        raise RecordError("read.invalid_utf8", f"{where}; the rest is UTF-8")
-    marked = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
-    for name in filter(None, (marked, _known(declared))):
-        text = _decoded(raw, name)
-        if text is not None and not _CONTROL.search(text) and prose(text) is not None:
-            return text, name
-    found = _detected(raw, prose)
-    if found:
-        return found
-    raise RecordError("read.invalid_utf8", f"{where}; no encoding makes text of it")
-
-
-def _is_damaged_utf8(raw: bytes) -> bool:
-    """Whether more of the bytes beyond ASCII are whole UTF-8 characters than are not: cut or patched, not legacy."""
-    whole = len(raw.decode("utf-8", "ignore").encode())
-    ascii_only = len(raw.translate(None, _BEYOND_ASCII))
-    return whole - ascii_only >= len(raw) - whole
-
-
-def _known(declared: str | None) -> str | None:
-    """Python's name of a declared charset that decodes text; None where there is none."""
-    try:
-        name = codecs.lookup((declared or "").strip().strip("\"'")).name
-    except (LookupError, ValueError):
-        return None
-    return _WEB.get(name, name) if name not in ("utf-8", "idna", "punycode") else None
-
-
-def _decoded(raw: bytes, name: str) -> str | None:
-    try:
-        return raw.decode(name)
-    except (UnicodeDecodeError, LookupError):
-        return None
-
-
-def _detected(raw: bytes, prose: Callable[[str], str | None]) -> tuple[str, str] | None:
-    """The decoding that reads best in any language, if it is well ahead of every other."""
-    fluent: dict[str, tuple[float, str]] = {}  # text -> (fluency, encoding): several may decode alike
-    for name in _CANDIDATES:
-        decoded = _decoded(raw, name)
-        text = decoded and prose(decoded)
-        if not text or len(text[:_LEAST_BYTES].encode(name)) < _LEAST_BYTES:
-            continue
-        text = "\n".join(line for line in text.split("\n") if not line.isascii())[:_SAMPLE] or text[:_SAMPLE]
-        if name != _CANDIDATES[0] and not _letters_beyond_ascii(text):
-            continue  # quotes and dashes alone are no sign of another script
-        if text not in fluent and _legible(text) and _common(name, text):
-            fluent[text] = (profiles.fluency(text), name)
-    if not fluent:
-        return None
-    text = max(fluent, key=lambda text: fluent[text][0])
-    best, name = fluent[text]
-    if name != _CANDIDATES[0] and _letters_beyond_ascii(text) < _LEAST_EVIDENCE:
-        return None
-    fluently = best >= _LEAST_FLUENT
-    for other, (fluency, _) in fluent.items():
-        told_by = _beyond_ascii(text, other)
-        if other != text and told_by < _LEAST_EVIDENCE:
-            return None
-        fluently = fluently and (other == text or (best - fluency) * len(text) >= _LEAST_GAIN * told_by)
-    # The profiles know few ideographs: there another opinion decides.
-    if not fluently and name in _COMMON_LEADS:
-        match = from_bytes(text.encode(name), cp_isolation=list(_CANDIDATES)).best()
-        fluently = match is not None and str(match) == text
-    decoded = raw.decode(name)
-    return (decoded, name) if fluently and not _CONTROL.search(decoded) else None
-
-
-def _letters_beyond_ascii(text: str) -> int:
-    return sum(map(str.isalpha, filter(_IS_BEYOND, text)))
-
-
-def _beyond_ascii(text: str, other: str) -> int:
-    """How many of the characters beyond ASCII the other decoding doesn't have."""
-    return (Counter(filter(_IS_BEYOND, text)) - Counter(filter(_IS_BEYOND, other))).total()
-
-
-def _legible(text: str) -> bool:
-    """Whether a decoding may be right: no controls, nothing unassigned or private, no broken words."""
-    if any(unicodedata.category(char)[0] == "C" and char not in "\t\n\r\f\xad\ufeff" for char in set(text)):
-        return False
-    letters = sum(map(str.isalpha, text))
-    if len(_SWAPPED_CASE.findall(text)) * 50 > letters or _MIXED_WORD.search(text) or _BROKEN_WORD.search(text):
-        return False
-    bad: bool = is_bad(text)
-    return not bad
-
-
-def _common(name: str, text: str) -> bool:
-    """Whether four in five of a CJK charset's characters are common ones, and Chinese has no kana."""
-    if name not in _COMMON_LEADS:
-        return True
-    if name == "gb18030" and len(_HIRAGANA.findall(text)) * 10 > len(text):  # EUC-JP has its kana in the same place
-        return False
-    low, high = _COMMON_LEADS[name]
-    leads = [pair[0] for pair in _DOUBLE_BYTES.findall(text.encode(name))]
-    common = sum(1 for lead in leads if low <= lead <= high)
-    return 5 * common >= 4 * len(leads)
 
 
 def repair_encoding(documents: pa.Table, config: Config) -> pa.Table:

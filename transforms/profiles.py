@@ -91,6 +91,16 @@ def best(text: str, max_chars: int = MAX_CHARS) -> Best | None:
     return Best(profiles.languages[first], float(1 / tempered.sum()), float(likelihoods[first]))
 
 
+def likelihoods(text: str) -> tuple[dict[str, float], int]:
+    """Log-likelihood per n-gram under each profile, and how many n-grams there are."""
+    profiles = _profiles()
+    keys = _ngrams(sample(text, MAX_CHARS), profiles)
+    at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)
+    at = at[profiles.keys[at] == keys]
+    sums = profiles.logs[at].sum(axis=0, dtype=np.int64) / (_SCALE * max(1, len(at)))
+    return dict(zip(profiles.languages, sums.tolist(), strict=True)), len(at)
+
+
 def fluency(text: str) -> float:
     """Log-likelihood per n-gram under the best profile, case folded; an n-gram that no profile knows counts -12."""
     profiles = _profiles()

@@ -43,8 +43,8 @@ COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
 # link to a file that is read under another path.
 NEVER_OPENED = ("unreadable", "not_a_file", "same_file")
 # What decides, beside our code, whether bytes can be read.
-_READING_CODE = ("flows/readers/*.py", "transforms/encoding.py", "transforms/profiles.py")
-_READING_LIBRARIES = ("charset-normalizer", "orjson", "pyarrow", "zstandard")
+_READING_CODE = ("flows/readers/*.py", "transforms/charsets.py", "transforms/profiles.py")
+_READING_LIBRARIES = ("charset-normalizer", "ftfy", "langdetect", "orjson", "pyarrow", "zstandard")
 
 
 class Part(NamedTuple):
@@ -166,8 +166,8 @@ def _never_opened(part: Part) -> Record:
 
 
 def reading_hash(config: Config) -> str:
-    """SHA-256 over what decides whether a record can be read: fields, limits, code, libraries."""
-    said = [asdict(config.fields), asdict(config.limits), _reading_code()]
+    """SHA-256 over what decides whether a record can be read: fields, charset, limits, code, libraries."""
+    said = [asdict(config.fields), asdict(config.read), asdict(config.limits), _reading_code()]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 

@@ -46,12 +46,12 @@ class Garbage(Damage):
         return type(self), (self.detail, self.sha256, self.raw_head)
 
 
-def read_chunks(file: BinaryIO, part: Part, config: Config) -> Iterator[bytes]:
+def read_chunks(file: BinaryIO, part: Part, config: Config, newline: bytes = b"\n") -> Iterator[bytes]:
     """The part's bytes, decompressed, in steps of bounded size. Raises: Damage, OSError."""
     if part.compression:
         yield from _decompressed(file, part.compression, config.limits.expansion_ratio)
     elif part.is_lines:
-        yield from _whole_lines(file, part.start, part.end)
+        yield from _whole_lines(file, part.start, part.end, newline)
     else:
         yield from _plain(file, part.size)
 
@@ -63,27 +63,39 @@ def _plain(file: BinaryIO, size: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _whole_lines(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
-    """The lines that begin from `start` on and before `end`; the last may end beyond it."""
+def _whole_lines(file: BinaryIO, start: int, end: int, newline: bytes) -> Iterator[bytes]:
+    """The lines that begin from `start` on and before `end`; the last may end beyond it. A line end of two or four
+    bytes, as UTF-16 and UTF-32 have it, stands at a multiple of them."""
+    width = len(newline)
+    start, end = -(-start // width) * width, -(-end // width) * width
     # The line that begins at `start` is the one after a line end just before it.
-    at = max(0, start - 1)
+    at = max(0, start - width)
     file.seek(at)
     is_inside = start == 0
     while chunk := file.read(STEP):
         if not is_inside:
-            first = chunk.find(b"\n") + 1
+            first = _find(chunk, newline, 0) + width
+            first = 0 if first < width else first
             if at + (first or len(chunk)) >= end:  # no line begins here
                 return
             if not first:
                 at += len(chunk)
                 continue
             chunk, at, is_inside = chunk[first:], at + first, True
-        last = chunk.find(b"\n", max(0, end - 1 - at)) if at + len(chunk) >= end else -1
+        last = _find(chunk, newline, max(0, end - width - at)) if at + len(chunk) >= end else -1
         if last >= 0:
-            yield chunk[: last + 1]
+            yield chunk[: last + width]
             return
         yield chunk
         at += len(chunk)
+
+
+def _find(chunk: bytes, newline: bytes, start: int) -> int:
+    """Where the first line end is that stands at a multiple of its bytes, or -1."""
+    found = chunk.find(newline, start)
+    while found % len(newline) and found >= 0:
+        found = chunk.find(newline, found + 1)
+    return found
 
 
 class _Step(NamedTuple):

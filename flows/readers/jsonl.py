@@ -3,31 +3,41 @@
 orjson reads nearly every line. Where it refuses, or an id is a number it can't hold, the standard library
 decides and numbers stay as written: lone surrogates become U+FFFD, integers may have any number of digits,
 raw control characters may stand in strings. `source_sha256` is that of the line without its line end, and
-without the BOM that may begin the file. Blank lines are counted, and are not records.
+without the BOM that may begin it, as files are joined. Blank lines are counted, and are not records.
 
-A line that isn't UTF-8 is decoded as a whole, for itself: what it is in depends on no other line, nor on where the
-file was cut.
+A file in UTF-16 or UTF-32 (Windows PowerShell writes it) is one by its first bytes, as RFC 4627 tells it, and is read
+as the UTF-8 it would be; `source_sha256` too. In any other, a line that isn't UTF-8 is decoded as a whole, for itself:
+what it is in depends on no other line, nor on where the file was cut.
 
 `str.splitlines` would end lines at \\x0b \\x0c \\x1c-\\x1e \\x85 U+2028 U+2029 too: 9 pieces for 1.
 """
 
+import codecs
 import hashlib
 import json
 import re
 from collections.abc import Generator, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
 from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, read_time, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
-from flows.readers.source import STEP
+from transforms.charsets import decode
 from transforms.config import Config, Fields
-from transforms.encoding import decode
 from transforms.errors import RecordError
 
 UTF8_BOM = b"\xef\xbb\xbf"
+# How a file of objects begins in units of two or four bytes: with a byte order mark, or with a brace and another
+# character of ASCII.
+WIDE = (
+    (re.compile(rb"\xff\xfe\x00\x00|\{\x00\x00\x00"), "utf-32-le"),
+    (re.compile(rb"\x00\x00\xfe\xff|\x00\x00\x00\{"), "utf-32-be"),
+    (re.compile(rb"\xff\xfe|\{\x00[\t\n\r -~]\x00"), "utf-16-le"),
+    (re.compile(rb"\xfe\xff|\x00\{\x00[\t\n\r -~]"), "utf-16-be"),
+)
 # The standard library's own depth limit is what the caller leaves of the stack; a fixed one gives one answer.
 MAX_DEPTH = 250
 # A surrogate pair, a lone surrogate, or any other escape, from the left: `\\ud800` is a backslash and text.
@@ -50,7 +60,8 @@ def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Generator[Record, 
     loads, sha256 = orjson.loads, hashlib.sha256
     empty = True
     number = garbage = 0
-    for number, line in enumerate(_lines(file, part, config), 1):
+    lines = _Lines(file, part, config)
+    for number, line in enumerate(lines, 1):
         if isinstance(line, _Unread):
             empty, garbage = False, not line.is_line
             yield _unread(part, number, line)
@@ -62,7 +73,7 @@ def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Generator[Record, 
         try:
             fields = loads(line)
         except ValueError:
-            fields = None
+            fields, line = _without_mark(line)
         if type(fields) is dict:
             text, source_id = fields.get(name_of_text), fields.get(name_of_id)
             if type(text) is str and (type(source_id) is str or type(source_id) is int or source_id is None):
@@ -81,28 +92,43 @@ def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Generator[Record, 
                     None,
                     None,
                     None,
+                    lines.charset,
                 )
                 continue
         if line.strip():
             empty = False
-            yield _careful(line, number, part, names)
-    if empty and part.start == 0 and (part.is_whole or _is_blank(file)):
+            yield _careful(line, number, part, config, lines.charset)
+    if empty and part.start == 0 and (part.is_whole or _is_blank(file, part, config)):
         yield rejected(part, "read.empty_file", f"{part.path}: no line but blank ones", raw=b"")
     return number - garbage
 
 
-def _is_blank(file: BinaryIO) -> bool:
-    file.seek(0)
-    chunks = iter(lambda: file.read(STEP), b"")
-    return all(not chunk or chunk.isspace() for chunk in _without_bom(chunks))
+def _is_blank(file: BinaryIO, part: Part, config: Config) -> bool:
+    """Whether all of the file is blank lines."""
+    whole = part._replace(start=0, end=part.size)
+    return all(
+        isinstance(line, bytes) and not line.removeprefix(UTF8_BOM).strip() for line in _Lines(file, whole, config)
+    )
 
 
-def _careful(line: bytes, number: int, part: Part, names: Fields) -> Record:
-    """A line that isn't plainly good."""
+def _without_mark(line: bytes) -> tuple[Any, bytes]:
+    """What a line that begins with a byte order mark holds, and the line without it."""
+    if not line.startswith(UTF8_BOM):
+        return None, line
+    line = line.removeprefix(UTF8_BOM)
+    try:
+        return orjson.loads(line), line
+    except ValueError:
+        return None, line
+
+
+def _careful(line: bytes, number: int, part: Part, config: Config, units: str | None) -> Record:
+    """A line that isn't plainly good; `units`: what its file is in, if that is UTF-16 or UTF-32."""
+    names = config.fields
     source_id = url = fetched_at = None
     try:
         try:
-            text, charset = _decode(line, names)
+            text, charset = _decode(line, config)
         except RecordError:
             source_id, url = _identity_of_damaged(line, names)
             raise
@@ -131,14 +157,15 @@ def _careful(line: bytes, number: int, part: Part, names: Fields) -> Record:
         )
     sha256 = hashlib.sha256(line).hexdigest()
     record = Record(part.path, part.format, str(number), sha256, source_id, url, fetched_at, original, None, None, None)
-    return record if charset == "utf-8" else record._replace(charset=charset)
+    return record._replace(charset=units or (charset if charset != "utf-8" else None))
 
 
-def _decode(line: bytes, names: Fields) -> tuple[str, str]:
+def _decode(line: bytes, config: Config) -> tuple[str, str]:
     """The line's text and what it was in. Raises: RecordError.
 
     A decoding is right only if it is JSON: in Shift_JIS, GBK and Big5 a backslash may be half of a character.
     """
+    names = config.fields
     key = re.escape(orjson.dumps(names.charset))
     said = re.search(key + rb'\s*:\s*"([!-~]{1,40}?)"', line)
 
@@ -154,7 +181,7 @@ def _decode(line: bytes, names: Fields) -> tuple[str, str]:
             (fields[names.text], *(other for other in others if type(other) is str and not other.isascii()))
         )
 
-    return decode(line, said[1].decode() if said else None, prose)
+    return decode(line, said[1].decode() if said else None, prose, config.read.encoding)
 
 
 def _parse(text: str) -> Any:
@@ -294,41 +321,87 @@ class _OpenLine:
         return _Unread(damage.reason, damage.detail, self.digest.hexdigest(), self.raw_head)
 
 
-def _lines(file: BinaryIO, part: Part, config: Config) -> Iterator[bytes | _Unread]:
+class _Lines:
     """Every line without its line end, blank ones too; last, where the file is damaged, all that is left."""
-    limit = config.limits.record_bytes
-    chunks = read_chunks(file, part, config)
-    line = _OpenLine(limit)
-    garbage: Garbage | None = None
-    try:
-        for chunk in _without_bom(chunks) if part.start == 0 else chunks:
-            first, *others = chunk.split(b"\n")
-            line.add(first)
-            if others:
-                yield line.ended()
-                line = _OpenLine(limit)
-                line.add(others.pop())
-                yield from [other.removesuffix(b"\r") for other in others] if b"\r" in chunk else others
-    except Garbage as found:
-        garbage = found
-    except Damage as found:
-        yield line.damaged(found)
-        return
-    if line.size:
-        yield line.ended()
-    if garbage:
-        yield _Unread(garbage.reason, garbage.detail, garbage.sha256, garbage.raw_head, is_line=False)
+
+    def __init__(self, file: BinaryIO, part: Part, config: Config) -> None:
+        self.file = file
+        self.part = part
+        self.config = config
+        # What the file is in, where that is UTF-16 or UTF-32: its lines are given in UTF-8.
+        self.charset: str | None = None
+
+    def __iter__(self) -> Iterator[bytes | _Unread]:
+        limit = self.config.limits.record_bytes
+        line = _OpenLine(limit)
+        garbage: Garbage | None = None
+        try:
+            for chunk in self._chunks():
+                first, *others = chunk.split(b"\n")
+                line.add(first)
+                if others:
+                    yield line.ended()
+                    line = _OpenLine(limit)
+                    line.add(others.pop())
+                    yield from [other.removesuffix(b"\r") for other in others] if b"\r" in chunk else others
+        except Garbage as found:
+            garbage = found
+        except Damage as found:
+            yield line.damaged(found)
+            return
+        if line.size:
+            yield line.ended()
+        if garbage:
+            yield _Unread(garbage.reason, garbage.detail, garbage.sha256, garbage.raw_head, is_line=False)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """The part in UTF-8, without the mark that may begin the file. Raises: Damage, OSError."""
+        part = self.part
+        if part.is_lines:
+            self.file.seek(0)
+            self.charset = _charset_of_units(self.file.read(4))
+            chunks = read_chunks(self.file, part, self.config, "\n".encode(self.charset or "utf-8"))
+        else:
+            chunks = _from_four(read_chunks(self.file, part, self.config))
+            first = next(chunks, b"")
+            self.charset = _charset_of_units(first)
+            chunks = chain((first,), chunks)
+        if self.charset:
+            chunks = _in_utf8(chunks, self.charset)
+        return _without_bom(chunks) if part.start == 0 else chunks
 
 
-def _without_bom(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _charset_of_units(head: bytes) -> str | None:
+    return next((name for pattern, name in WIDE if pattern.match(head)), None)
+
+
+def _in_utf8(chunks: Iterator[bytes], charset: str) -> Iterator[bytes]:
+    """What is no character becomes three bytes that are none in UTF-8 either: its line is rejected, and no other."""
+    decoder = codecs.getincrementaldecoder(charset)(NO_CHARACTER)
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
+    yield decoder.decode(b"", True).encode("utf-8", "surrogatepass")
+
+
+NO_CHARACTER = "tamis.no_character"
+codecs.register_error(NO_CHARACTER, lambda error: ("\udc80", error.end))  # type: ignore[attr-defined]
+
+
+def _from_four(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, of which the first has four bytes or more where there are so many."""
     start = b""
     try:
         for chunk in chunks:
             start += chunk
-            if len(start) >= len(UTF8_BOM):
+            if len(start) >= 4:
                 break
     except Damage:
-        yield start.removeprefix(UTF8_BOM)
+        yield start
         raise
-    yield start.removeprefix(UTF8_BOM)
+    yield start
     yield from chunks
+
+
+def _without_bom(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for at, chunk in enumerate(_from_four(chunks)):
+        yield chunk if at else chunk.removeprefix(UTF8_BOM)

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.readers import EPOCH, Part, Record, quoted, read_time, rejected, rejected_file
+from transforms.charsets import decode
 from transforms.config import Config
-from transforms.encoding import decode
 from transforms.errors import RecordError
 
 # What pyarrow raises on damaged files: of 10 cuts and 1,500 flipped bits, nothing else.
@@ -100,7 +100,7 @@ def _records(batch: pa.RecordBatch, first: int, part: Part, config: Config) -> I
             reason, detail = "read.no_text", f"'{quoted(fields.text)}' is null"
         elif isinstance(text, bytes):
             try:
-                text, charset = decode(text, said if isinstance(said, str) else None)
+                text, charset = decode(text, said if isinstance(said, str) else None, configured=config.read.encoding)
             except RecordError as error:
                 reason, detail = error.reason, error.detail
         elif len(raw) > limit and (size := len(text.encode())) > limit:

@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from flows.readers import RAW_HEAD_BYTES, Part, Record, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
+from transforms.charsets import decode
 from transforms.config import Config
-from transforms.encoding import decode
 from transforms.errors import RecordError
 
 
@@ -39,14 +39,14 @@ def read_text(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
         detail = f"{size:,} bytes, expected at most {limit:,}"
         yield rejected(part, "limit.record_bytes", detail, raw=head, sha256=sha256)
     else:
-        yield _record(b"".join(held), sha256, part)
+        yield _record(b"".join(held), sha256, part, config)
     if garbage:
         yield rejected(part, garbage.reason, garbage.detail, raw=garbage.raw_head, sha256=garbage.sha256)
 
 
-def _record(raw: bytes, sha256: str, part: Part) -> Record:
+def _record(raw: bytes, sha256: str, part: Part, config: Config) -> Record:
     try:
-        original, charset = decode(raw)
+        original, charset = decode(raw, configured=config.read.encoding)
     except RecordError as error:
         return rejected(part, error.reason, error.detail, raw=raw, sha256=sha256)
     record = Record(part.path, part.format, None, sha256, None, None, None, original, None, None, None)
