@@ -40,7 +40,7 @@ _WEB = {
 _CENTRAL, _BALTIC, _TURKISH = "bs cs hr hu pl ro sk sl sq", "et lt lv se", "az tr"
 _LATIN = {
     "cp1252": (0.0, ""), "cp1250": (0.0, _CENTRAL), "cp1254": (0.0, _TURKISH), "cp1257": (0.0, _BALTIC),
-    "iso8859-15": (0.5, ""), "iso8859-2": (0.5, _CENTRAL), "iso8859-13": (0.5, _BALTIC), "iso8859-4": (1.0, _BALTIC),
+    "iso8859-15": (0.5, ""), "iso8859-2": (0.5, _CENTRAL), "iso8859-13": (0.0, _BALTIC), "iso8859-4": (1.0, _BALTIC),
     "mac_roman": (1.5, ""), "mac_latin2": (1.5, _CENTRAL), "cp850": (1.5, ""), "cp437": (2.0, ""),
     "cp852": (1.5, _CENTRAL), "cp857": (1.5, _TURKISH), "cp775": (1.5, _BALTIC),
 }
@@ -332,18 +332,18 @@ def _common(name: str, text: str) -> bool:
 # characters), and behind a bar those of their loan words. First langdetect's languages.
 # fmt: off
 _ALPHABETS = {
-    "af": "áèéêëîïôöúûü", "ca": "àáçèéíïòóúü·|ñ", "cs": "áčďéěíňóřšťúůýž", "cy": "âêîôûŵŷ|äëïöáéèìòù",
-    "da": "æøå|éáíóúýäöü", "de": "äöüß|éàèêç", "en": "é|èêëàâçïîôöüñæœ", "es": "áéíñóúü", "et": "äöõüšž",
-    "fi": "äö|åšžéü", "fr": "àâçèéêëîïôœùû|æüÿñ", "hr": "čćđšž", "hu": "áéíóöőúüű", "id": "é", "it": "àèéìòù|îóí",
-    "lt": "ąčęėįšųūž", "lv": "āčēģīķļņšūž|ōŗ", "nl": "éëïöü|áàâäçèêíîñóôúû", "no": "æøå|àâéèêóòôáäö",
-    "pl": "ąćęłńóśźż", "pt": "àáâãçéêíóôõú|üò", "ro": "ăâîşţșț", "sk": "áäčďéíĺľňóôŕšťúýž", "sl": "čšž|ćđ",
-    "so": "", "sq": "çë", "sv": "åäö|éàü", "sw": "", "tl": "ñ", "tr": "çğıiöşü|âîû",
+    "af": "’áèéêëîïôöúûü", "ca": "’àáçèéíïòóúü·|ñ", "cs": "áčďéěíňóřšťúůýž", "cy": "’âêîôûŵŷ|äëïöáéèìòù",
+    "da": "æøå|éáíóúýäöü", "de": "äöüß|éàèêç’", "en": "’é|èêëàâçïîôöüñæœ", "es": "áéíñóúü", "et": "äöõüšž",
+    "fi": "äö|åšžéü", "fr": "’àâçèéêëîïôœùû|æüÿñ", "hr": "čćđšž", "hu": "áéíóöőúüű", "id": "é", "it": "’àèéìòù|îóí",
+    "lt": "ąčęėįšųūž", "lv": "āčēģīķļņšūž|ōŗ", "nl": "’éëïöü|áàâäçèêíîñóôúû", "no": "æøå|àâéèêóòôáäö",
+    "pl": "ąćęłńóśźż", "pt": "àáâãçéêíóôõú|üò’", "ro": "ăâîşţșț", "sk": "áäčďéíĺľňóôŕšťúýž", "sl": "čšž|ćđ",
+    "so": "", "sq": "çë", "sv": "åäö|éàü", "sw": "", "tl": "ñ", "tr": "’çğıiöşü|âîû",
 }
 # Those without a profile, and as what their ASCII rest is taken.
 _WITHOUT_PROFILE = {
     "az": ("çğıiöşü", "tr"), "eu": ("ñçü", "ca hr id it nl no pt ro sl tr"), "fo": ("áðíóúýæø", "da et no sv"),
-    "fy": ("âäéêëïôöúû", "af nl"), "ga": ("áéíóú", "ca cy en it"), "gl": ("áéíïñóúü", "es it pt"),
-    "is": ("áðéíóúýþæö", "da et no sv"), "lb": ("äëéöüêôàè", "de nl"), "mt": ("ċġħżàèìòù", "et hr id it"),
+    "fy": ("âäéêëïôöúû", "af nl"), "ga": ("’áéíóú", "ca cy en it"), "gl": ("áéíïñóúü", "es it pt"),
+    "is": ("áðéíóúýþæö", "da et no sv"), "lb": ("’äëéöüêôàè", "de nl"), "mt": ("ċġħżàèìòù", "et hr id it"),
     "se": ("áčđŋšŧž", "et fi"),
 }
 # Words of one letter. Another letter that stands alone is more likely no letter.
@@ -354,7 +354,7 @@ _WORDS = {
 # fmt: on
 # Letters of other languages that names bring with them, those of many first; what is none is in no European text.
 _FAMILIAR = Counter("".join((*_ALPHABETS.values(), *(letters for letters, _ in _WITHOUT_PROFILE.values()))))
-_LETTERS = frozenset("".join(_FAMILIAR) + "".join(_FAMILIAR).upper())
+_LETTERS = frozenset(char for letter in _FAMILIAR for char in (letter, letter.upper()) if letter.isalpha())
 # How far behind the likeliest language of the ASCII rest, by langdetect's profiles, another may be: of 151 articles,
 # 301 paragraphs and 541 sentences in their languages it is the likeliest of 151, 299 and 522, and these are within.
 _PLAUSIBLE, _MANY = 2.6, 3
@@ -404,8 +404,11 @@ def _latin(name: str, text: str, places: list[int], languages: dict[str, float])
     letters: dict[int, str] = {}
     for at in places:
         char, before, after = text[at], text[at - 1 : at] or "\n", text[at + 1 : at + 2] or "\n"
-        if not char.isalpha() or char in "ªº":
-            inside = before.islower() and after.islower() and char not in _INSIDE
+        if char == "’" and before.isalpha() and after.isalpha():
+            letters[at] = char
+        elif not char.isalpha() or char in "ªº":
+            inside = before.islower() and after.islower() and char not in _INSIDE and before + char + after != "l·l"
+            inside = inside or (char in "–—" and _ALONE.match(text[at - 2 : at + 3]) is not None)
             signs[at] = -3.5 if inside else _worth_of_sign(char, before, after)
         elif _is_misplaced(char, text[max(0, at - 2) : at], text[at + 1 : at + 3]):
             signs[at] = -2.0 if char.isupper() and before.islower() and after.islower() else -1.5
@@ -444,8 +447,10 @@ def _is_misplaced(char: str, before: str, after: str) -> bool:
     return any(len(two) == 2 and two.isalpha() and two[0] > "\x7f" < two[1] for two in (before, after))
 
 
+# A consonant alone before or behind a dash: no word, but the end of one whose letter is no dash.
+_ALONE = re.compile(r"[\s\S]?[a-z].[b-df-hj-np-tv-z]\W|\W[b-df-hj-np-tv-z].[a-z]")
 # Signs that may stand between small letters.
-_INSIDE = frozenset("\xa0\xad’‘´`·–—…ªº")
+_INSIDE = frozenset("\xa0\xad’‘´`–—…ªº")
 _BEYOND = re.compile(r"[^\x00-\x7f]")
 
 
@@ -454,7 +459,7 @@ def _worth_of_letters(language: str) -> dict[str, float]:
     """What each letter is worth, and, behind a blank, where it stands alone."""
     spelled = _ALPHABETS[language] if language in _ALPHABETS else _WITHOUT_PROFILE[language][0]
     own, _, loaned = spelled.partition("|")
-    worth = {letter: -0.5 if number > 2 else -1.0 for letter, number in _FAMILIAR.items()}
+    worth = {letter: (-1.5, -1.0, -0.5)[min(number, 3) - 1] for letter, number in _FAMILIAR.items()}
     worth |= dict.fromkeys(loaned, 0.25) | dict.fromkeys(own, 1.0)
     return worth | {f" {letter}": 1.0 if letter in _WORDS.get(language, "") else -1.0 for letter in _FAMILIAR}
 
@@ -482,13 +487,13 @@ def _worth_of_sign(char: str, before: str, after: str) -> float:
     if char == "’":
         return 1.0 if before.isalnum() or after.isalnum() else 0.0
     if char in "„‚¿¡":
-        return -1.0 if before.isalnum() or after.isspace() else 1.0
+        return 1.0 if after.isalpha() and (before.isspace() or before in "([-—/\"'") else -1.0
     if char in "“‘”»«‹›":
         alone = before.isspace() and after.isspace() and char not in "«»"
         turned = (char == "«" and before.isalnum()) or (char == "»" and after.isalnum())
         return -1.0 if inside or alone else 0.0 if turned else 1.0
     if char in "–—":
-        return 1.0 if before.isspace() == after.isspace() else 0.0
+        return 1.0 if before.isspace() and after.isspace() else 0.5 if before.isspace() == after.isspace() else 0.0
     if char in "…·":
         return 1.0 if before == after == "l" else 0.0 if inside else -0.5 if after in ",;:" else 0.5
     if char == "©":
@@ -508,8 +513,8 @@ def _worth_of_sign(char: str, before: str, after: str) -> float:
     if char in "±×÷µ":
         return -1.0 if before.isalpha() else 0.5
     if char == "´":  # for an apostrophe
-        return 0.0 if before.isalpha() else -1.0
-    return -1.0
+        return 0.0 if before.isalpha() or after.isalpha() else -1.5
+    return -1.0 if char < "\u2190" else -2.0  # arrows, operators, boxes
 
 
 def _best_latin(raw: bytes, prose: Prose) -> tuple[_Latin | None, str]:
@@ -536,6 +541,8 @@ def _best_latin(raw: bytes, prose: Prose) -> tuple[_Latin | None, str]:
     least = _LEAST_FIT_OF_FEW if len(places) < _FEW * len(best.text) else _LEAST_FIT
     if sum(best.worth.values()) < least * len(places):
         return None, ""
+    if len(places) == 1 and _LATIN[best.name][0] >= 1:
+        return None, f": {best.name}, by one character"
     for other in ranked[1:]:
         ahead = best.ahead_of(other)
         near = ahead < _FAR_AHEAD or len(best.text) < _SHORT
