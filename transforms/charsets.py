@@ -71,8 +71,9 @@ _SAMPLE = 6_000
 _LEAST_FLUENT = -9.0
 # So many characters beyond ASCII must tell a decoding in another script from each of the others.
 _LEAST_EVIDENCE = 3
-# Of another script a text has this share of its letters or more, in a Latin charset less.
-_LEAST_SHARE = 0.25
+# Of another script a text has this share of its letters or more, in a Latin charset at most that: Polish and Turkish
+# sentences reach .3.
+_LEAST_SHARE, _MOST_SHARE = 0.25, 0.4
 # Fewer bytes can be anything.
 _LEAST_BYTES = 24
 # What each of those characters must gain against the other decoding, in log-likelihood: a letter that belongs makes
@@ -100,6 +101,7 @@ _ISO_2022 = re.compile(rb"\x1b\$(?:[@AB]|\([@-D])|\x1b\$\)C|\x1b\(I")
 _ISO_2022_CODECS = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_kr")
 # A character beyond U+FFFF as two surrogates of three bytes each (Unicode TR 26).
 _CESU_8 = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
+_NATIONAL = ("gb2312", "big5", "shift_jis", "euc_kr")
 # What no text in a charset of bytes has, and UTF-16 in half of its bytes: ASCII 0x00, Greek 0x03, Cyrillic 0x04.
 _CONTROL_BYTE = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
@@ -133,7 +135,7 @@ def decode(
     if name:
         text = _decoded(raw, name)
         if text is not None and not _CONTROL.search(text) and (read := prose(text)) is not None:
-            if not said or name in ("cesu-8", "utf-16", "utf-32") or _reads(read, name):
+            if not said or _reads(read, name):
                 return text, name
             found, _ = _detected(raw, prose)
             return found or (text, name)
@@ -182,7 +184,7 @@ def _in_units(raw: bytes, prose: Prose) -> tuple[str, str] | None:
         text = _decoded(raw, name)
         if text is None or _CONTROL.search(text) or (read := prose(text)) is None:
             continue
-        if marked or name in _ISO_2022_CODECS or _is_of_units(raw, read):
+        if marked or name in _ISO_2022_CODECS or name.startswith("utf-32") or _is_of_units(raw, read):
             return text, name
     return None
 
@@ -196,11 +198,12 @@ def _is_of_units(raw: bytes, text: str) -> bool:
     sample = text[:_SAMPLE]
     if any(unicodedata.category(char)[0] == "C" and char not in "\t\n\r\f\x0b\xad\ufeff" for char in set(sample)):
         return False
-    if 4 * len(_CONTROL_BYTE.findall(raw)) < len(raw):  # mostly ideographs
-        return profiles.fluency(sample) >= _LEAST_FLUENT
     blocks = Counter(ord(char) >> 8 for char in sample if char > "\u024f" and not char.isspace())
     rest = blocks.total() - sum(number for _, number in blocks.most_common(2))
-    return rest * 5 <= len(sample)
+    if 4 * len(_CONTROL_BYTE.findall(raw)) >= len(raw) and rest * 5 <= len(sample):
+        return True
+    # of ideographs and syllables only the thousands that a national standard has are common
+    return any(10 * len(sample.encode(name, "ignore").decode(name)) >= 9 * len(sample) for name in _NATIONAL)
 
 
 def _one_character(pair: re.Match[bytes]) -> bytes:
@@ -275,7 +278,7 @@ def _whole(raw: bytes, name: str) -> tuple[str, str] | None:
 
 
 def _share_beyond_ascii(text: str) -> float:
-    """The share of the letters that are beyond ASCII: a fifth at most in Latin languages, most in others."""
+    """The share of the letters that are beyond ASCII: few in Latin languages, most in others."""
     return _letters_beyond_ascii(text) / max(1, sum(map(str.isalpha, text)))
 
 
@@ -335,7 +338,7 @@ _ALPHABETS = {
     "af": "’áèéêëîïôöúûü", "ca": "’àáçèéíïòóúü·|ñ", "cs": "áčďéěíňóřšťúůýž", "cy": "’âêîôûŵŷ|äëïöáéèìòù",
     "da": "æøå|éáíóúýäöü", "de": "äöüß|éàèêç’", "en": "’é|èêëàâçïîôöüñæœ", "es": "áéíñóúü", "et": "äöõüšž",
     "fi": "äö|åšžéü", "fr": "’àâçèéêëîïôœùû|æüÿñ", "hr": "čćđšž", "hu": "áéíóöőúüű", "id": "é", "it": "’àèéìòù|îóí",
-    "lt": "ąčęėįšųūž", "lv": "āčēģīķļņšūž|ōŗ", "nl": "’éëïöü|áàâäçèêíîñóôúû", "no": "æøå|àâéèêóòôáäö",
+    "lt": "ąčęėįšųūž", "lv": "āčēģīķļņšūž|ōŗ", "nl": "’éëïöü|áàçèêóôñ", "no": "æøå|àâéèêóòôáäö",
     "pl": "ąćęłńóśźż", "pt": "àáâãçéêíóôõú|üò’", "ro": "ăâîşţșț", "sk": "áäčďéíĺľňóôŕšťúýž", "sl": "čšž|ćđ",
     "so": "", "sq": "çë", "sv": "åäö|éàü", "sw": "", "tl": "ñ", "tr": "’çğıiöşü|âîû",
 }
@@ -370,7 +373,7 @@ _MOST_FLUENT = 0.7
 # Characters of a text that is too short for its language to be sure.
 _SHORT = 400
 # By so many characters, each one that belongs against one that does not counting 2, a decoding must be ahead.
-_LEAST_AHEAD, _FAR_AHEAD = 2.5, 6.0
+_LEAST_AHEAD, _FAR_AHEAD = 2.0, 6.0
 # Of one byte no more are looked at: it is one letter of one name, or plain already.
 _SAME_BYTE = 8
 
@@ -441,6 +444,8 @@ def _is_misplaced(char: str, before: str, after: str) -> bool:
     if char.isupper() and (last.islower() or (last > "\x7f" and last.isupper() and first.islower())):
         return True
     if char.islower() and last.isupper() and first.isupper():
+        return True
+    if char.isupper() and not last.isalpha() and first.isupper() and after[1:].islower():  # `ÒThe`
         return True
     if last.isdigit() or first.isdigit():
         return True
@@ -514,7 +519,7 @@ def _worth_of_sign(char: str, before: str, after: str) -> float:
         return -1.0 if before.isalpha() else 0.5
     if char == "´":  # for an apostrophe
         return 0.0 if before.isalpha() or after.isalpha() else -1.5
-    return -1.0 if char < "\u2190" else -2.0  # arrows, operators, boxes
+    return -2.0 if char in "¤¦¨¬¯¸" or char >= "\u2190" else -1.0  # arrows, operators, boxes
 
 
 def _best_latin(raw: bytes, prose: Prose) -> tuple[_Latin | None, str]:
@@ -528,7 +533,7 @@ def _best_latin(raw: bytes, prose: Prose) -> tuple[_Latin | None, str]:
         if not text or text in found or _CONTROL.search(text):
             continue
         sample = _sample(text)
-        if _share_beyond_ascii(sample) >= _LEAST_SHARE:
+        if _share_beyond_ascii(sample) > _MOST_SHARE:
             continue
         if not places:
             places, languages = _places(text), _languages(sample)
@@ -545,22 +550,30 @@ def _best_latin(raw: bytes, prose: Prose) -> tuple[_Latin | None, str]:
         return None, f": {best.name}, by one character"
     for other in ranked[1:]:
         ahead = best.ahead_of(other)
-        near = ahead < _FAR_AHEAD or len(best.text) < _SHORT
-        if ahead < _LEAST_AHEAD or (near and _reads_better(other, best)):
+        if ahead < _FAR_AHEAD or len(best.text) < _SHORT:
+            ahead += _read_better(best, other)
+        if ahead < _LEAST_AHEAD:
             return best, f": {_doubt(best, other)}"
     return best, ""
 
 
-def _reads_better(other: _Latin, best: _Latin) -> bool:
-    """Whether the names in which the other differs read better, as their letters aren't the language's; in a short
-    text, of which the language isn't sure, any words."""
-    most = 1.0 if len(best.text) < _SHORT else 0.99
-    places = [at for at, worth in best.worth.items() if best.text[at] != other.text[at] and -1 < worth <= most]
-    words = [_word(best.text, at) for at in places if {best.text[at], other.text[at]} <= _LETTERS]
-    if not words:
-        return False
-    mine, theirs = (" ".join(latin.text[start:end] for start, end in words) for latin in (best, other))
-    return profiles.fluency(theirs) - profiles.fluency(mine) > _MOST_FLUENT
+def _read_better(best: _Latin, other: _Latin) -> float:
+    """What it is worth that words in which another decoding has other letters read better, in whatever language: much
+    against names, whose letters aren't the language's, and against any word of a short text, of which the language
+    isn't sure; little for the rest."""
+    differing = [
+        at for at in best.worth if {best.text[at], other.text[at]} <= _LETTERS and best.text[at] != other.text[at]
+    ]
+    doubtful = [at for at in differing if len(best.text) < _SHORT or best.worth[at] < 1]
+    if not differing:
+        return 0.0
+    if doubtful and _fluency_of(other, doubtful) - _fluency_of(best, doubtful) > _MOST_FLUENT:
+        return -_FAR_AHEAD
+    return 1.0 if _fluency_of(best, differing) - _fluency_of(other, differing) > _MOST_FLUENT / 2 else 0.0
+
+
+def _fluency_of(latin: _Latin, places: list[int]) -> float:
+    return profiles.fluency(" ".join(latin.text[slice(*_word(latin.text, at))] for at in places))
 
 
 def _word(text: str, at: int) -> tuple[int, int]:
