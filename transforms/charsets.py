@@ -364,14 +364,16 @@ _PLAUSIBLE, _MANY = 2.6, 3
 # Texts in a language with a profile are likelier than this under it, log-likelihood per n-gram: 98 of 100 articles and
 # paragraphs. Of those in a language without one it is one in ten, but for Galician.
 _AT_HOME = -5.35
+# With fewer n-grams than this no language is at home.
+_FEW_GRAMS = 200
 # What a language without a profile must make up for, and a charset that wasn't made for the language.
 _UNKNOWN, _ALIEN = 1.0, 3.0
 # What the characters beyond ASCII must be worth in the mean; less where they are few, as in names.
 _LEAST_FIT, _LEAST_FIT_OF_FEW, _FEW = 0.4, -0.8, 0.004
 # By how much, per n-gram, the words of another decoding may read better in whatever language.
 _MOST_FLUENT = 0.7
-# Characters of a text that is too short for its language to be sure.
-_SHORT = 400
+# Characters of a text that is too short for its language to be sure, and of one in which a letter may be anything.
+_SHORT, _FRAGMENT = 400, 100
 # By so many characters, each one that belongs against one that does not counting 2, a decoding must be ahead.
 _LEAST_AHEAD, _FAR_AHEAD = 2.0, 6.0
 # Of one byte no more are looked at: it is one letter of one name, or plain already.
@@ -479,7 +481,8 @@ def _languages(text: str) -> dict[str, float]:
         likely = {language: by for language, by in behind.items() if by < 2 * _PLAUSIBLE}
     for language, (_, taken_for) in _WITHOUT_PROFILE.items():
         nearest = min((likely[name] for name in taken_for.split() if name in likely), default=None)
-        if nearest is not None and (most < _AT_HOME or language == "gl"):
+        nearest = min(likely.values()) if nearest is None and size < _FEW_GRAMS else nearest
+        if nearest is not None and (most < _AT_HOME or language == "gl" or size < _FEW_GRAMS):
             likely[language] = nearest + _UNKNOWN
     return likely
 
@@ -552,7 +555,7 @@ def _best_latin(raw: bytes, prose: Prose) -> tuple[_Latin | None, str]:
         ahead = best.ahead_of(other)
         if ahead < _FAR_AHEAD or len(best.text) < _SHORT:
             ahead += _read_better(best, other)
-        if ahead < _LEAST_AHEAD:
+        if ahead < _LEAST_AHEAD * (2 if len(best.text) < _FRAGMENT else 1):
             return best, f": {_doubt(best, other)}"
     return best, ""
 
