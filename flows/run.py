@@ -122,6 +122,7 @@ class Run:
         if self.parent is not None and not self.rebuild:
             check_state(store, self.parent)
         self.known_state: State = state_of(self.parent)
+        self.state_rows = {entry["path"]: entry["rows"] for entry in self.parent["state"]} if self.parent else {}
         # A rebuild stands on nothing but what was read.
         self.state: State = {
             kind: files if not self.rebuild or kind in ("inputs", "seen") else []
@@ -355,7 +356,7 @@ class Run:
     def compare(self) -> None:
         """Compare new documents with all, and settle what each is (flows/compare)."""
         state, facts = self.state, self.facts
-        sizes = [rows_in(self.store, ref) for ref in state["contents"]]
+        sizes = [self.state_rows[ref.key] for ref in state["contents"]]
         before, bases = sum(sizes), _bases(sizes)
         step = Step(match.match, {"facts": facts, **_of(state, "links", "rows")}, {"before": before})
         (matched,) = self._do("match", [step])
@@ -611,13 +612,13 @@ class Run:
         for kind, files in fresh.items():
             new = sum(rows_in(self.store, ref) for ref in files)
             before = self.state[kind]
-            taken[kind] = older(self.store, before, new) if new else []
+            taken[kind] = older(before, [*(self.state_rows[ref.key] for ref in before), new]) if new else []
             if kind == "keys":  # a file for each of contents, also without a key: what it is counted from is their rows
                 taken[kind] = list(before[len(before) - len(taken["contents"]) :])
             if new or (kind == "keys" and "contents" in kinds):
                 settings: dict[str, Any] = {"kind": kind}
                 if kind == "keys":
-                    bases = [rows_in(self.store, ref) for ref in taken["contents"]]
+                    bases = [self.state_rows[ref.key] for ref in taken["contents"]]
                     settings["bases"] = [*_bases(bases), *[sum(bases)] * len(files)]
                 steps.append(Step(merge, {"files": [*taken[kind], *files]}, settings))
                 kinds.append(kind)

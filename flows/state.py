@@ -144,9 +144,9 @@ def rows_in(store: Store, ref: Ref) -> int:
         return int(file.metadata.num_rows)
 
 
-def older(store: Store, files: Sequence[Ref], new: int) -> list[Ref]:
-    """Those of a kind's files that a version with `new` rows merges into its own."""
-    count = merged_by([*[rows_in(store, ref) for ref in files], new])
+def older(files: Sequence[Ref], rows: Sequence[int]) -> list[Ref]:
+    """Those of a kind's files that a version merges into its own; `rows` are theirs, and its own."""
+    count = merged_by(rows)
     return list(files[len(files) + 1 - count :]) if count else []
 
 

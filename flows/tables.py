@@ -139,9 +139,9 @@ def open_table(store: Store, ref: str | Ref) -> Iterator[pq.ParquetFile]:
 
 
 @contextmanager
-def _open(path: str | Path) -> Iterator[pq.ParquetFile]:
+def _open(path: str | Path, footer: pq.FileMetaData | None = None) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path, metadata=footer, page_checksum_verification=True) as file:
             yield file
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the machine's: it may be tried again
@@ -199,24 +199,24 @@ def read_range(
 
 
 def look_up(store: Store, refs: Iterable[Ref], wanted: U64, columns: Sequence[str] | None = None) -> list[pa.Table]:
-    """The rows whose first column is among `wanted` (sorted, distinct), a table a file."""
+    """The rows whose first column is among `wanted` (sorted, distinct), a table a file.
+
+    Hashes are spread, so that every row group may hold one, and few do: the others of its columns are read then only.
+    """
     found = []
     for ref in refs:
         path = str(store.local(ref))
-        schema, bounds = _bounds(path, ref.name)
-        name = schema.names[0]
-        names = None if columns is None else tuple(dict.fromkeys([name, *columns]))
-        parts = []
-        for group, (low, high) in bounds:
-            at = int(np.searchsorted(wanted, np.uint64(low)))
-            if at == len(wanted) or int(wanted[at]) > high:
-                continue
-            table = _row_group(path, ref.name, group, names)
-            hit = is_among(table[name].to_numpy(), wanted)
-            if hit.any():
-                parts.append(table.filter(pa.array(hit)))
-        empty = schema.empty_table() if names is None else schema.empty_table().select(names)
-        table = pa.concat_tables([empty, *parts])
+        schema, groups, least, greatest = _bounds(path, ref.name)
+        names = tuple(schema.names if columns is None else dict.fromkeys([schema.names[0], *columns]))
+        parts = [schema.empty_table().select(names)]
+        start, end = np.searchsorted(wanted, least), np.searchsorted(wanted, greatest, "right")
+        for at in np.flatnonzero(start < end).tolist():
+            here = wanted[start[at] : end[at]]
+            values = _first_column(path, ref.name, groups[at])
+            if is_among(here, values).any():
+                table = _row_group(path, ref.name, groups[at], names)
+                parts.append(table.filter(pa.array(is_among(values, here))))
+        table = pa.concat_tables(parts)
         found.append(table if columns is None else table.select(list(columns)))
     return found
 
@@ -224,19 +224,35 @@ def look_up(store: Store, refs: Iterable[Ref], wanted: U64, columns: Sequence[st
 # The same files of state are asked by several steps of a night, and by the next night: they never change, and their
 # name says what is in them. Some tens of MB.
 @lru_cache(maxsize=256)
-def _bounds(path: str, _: str) -> tuple[pa.Schema, list[tuple[int, tuple[int, int]]]]:
-    """The schema of a file, and of each row group the least and the greatest value of its first column."""
+def _footer(path: str, _: str) -> pq.FileMetaData:
     with _open(path) as file:
-        metadata = file.metadata
-        groups = [number for number in range(metadata.num_row_groups) if metadata.row_group(number).num_rows]
-        statistics = [metadata.row_group(number).column(0).statistics for number in groups]
-        bounds = [(number, (one.min, one.max)) for number, one in zip(groups, statistics, strict=True)]
-        return file.schema_arrow.remove_metadata(), bounds
+        return file.metadata
+
+
+@lru_cache(maxsize=256)
+def _bounds(path: str, name: str) -> tuple[pa.Schema, list[int], U64, U64]:
+    """The schema of a file, its row groups, and of each the least and the greatest value of its first column."""
+    with _open(path, _footer(path, name)) as file:
+        metadata, schema = file.metadata, file.schema_arrow.remove_metadata()
+    groups = [number for number in range(metadata.num_row_groups) if metadata.row_group(number).num_rows]
+    statistics = [metadata.row_group(number).column(0).statistics for number in groups]
+    least, greatest = (np.array([getattr(one, end) for one in statistics], np.uint64) for end in ("min", "max"))
+    return schema, groups, least, greatest
+
+
+@lru_cache(maxsize=512)
+def _first_column(path: str, name: str, group: int) -> U64:
+    values: U64 = _read_group(path, name, group, _bounds(path, name)[0].names[:1]).column(0).to_numpy()
+    return values
 
 
 @lru_cache(maxsize=64)
-def _row_group(path: str, _: str, group: int, columns: tuple[str, ...] | None) -> pa.Table:
-    with _open(path) as file:
+def _row_group(path: str, name: str, group: int, columns: tuple[str, ...]) -> pa.Table:
+    return _read_group(path, name, group, columns)
+
+
+def _read_group(path: str, name: str, group: int, columns: Sequence[str]) -> pa.Table:
+    with _open(path, _footer(path, name)) as file:
         return read_groups(file, [group], columns).replace_schema_metadata(None)
 
 
@@ -260,7 +276,8 @@ def distinct(*parts: npt.NDArray[np.uint64]) -> U64:
 
 def concat(schema: pa.Schema, tables: Iterable[pa.Table]) -> pa.Table:
     """Tables of one schema as one, also none."""
-    return pa.concat_tables([schema.empty_table(), *[table.select(schema.names).cast(schema) for table in tables]])
+    found = [table.select(schema.names).cast(schema) for table in tables if len(table)]
+    return pa.concat_tables([schema.empty_table(), *found])
 
 
 def parts_of(size: int, part: int) -> list[tuple[int, int]]:

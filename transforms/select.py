@@ -59,10 +59,9 @@ def select_documents(
 
 def publishable(documents: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table in exactly this schema: columns nothing filled are null."""
+    columns = dict(zip(documents.column_names, documents.columns, strict=True))
     arrays = [
-        documents[field.name].cast(field.type)
-        if field.name in documents.column_names
-        else pa.nulls(len(documents), field.type)
+        columns[field.name].cast(field.type) if field.name in columns else pa.nulls(len(documents), field.type)
         for field in schema
     ]
     return pa.table(arrays, schema=schema)

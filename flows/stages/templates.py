@@ -27,6 +27,7 @@ from transforms.identity import hash_of, in_part_of
 TEMPLATES = pa.schema(
     [("at", pa.uint64()), ("site", pa.string()), ("line", pa.uint64()), ("groups", pa.int32()), ("total", pa.int32())]
 )
+_COUNTED = ["at", "groups"]
 _LINES = ["at", "site", "line_document", "long_lines", "line_keys", "row"]
 
 
@@ -125,7 +126,7 @@ def _distinct_pairs(site: U64, line: U64) -> tuple[U64, U64]:
 def _totals(store: Store, counts: Sequence[Ref], there: tuple[U64, U64], added: Counted) -> Mapping[str, np.ndarray]:
     at = in_part_of(*there)
     order = np.argsort(at)
-    old = concat(COUNTS, look_up(store, counts, distinct(at)))
+    old = pa.concat_tables([COUNTS.empty_table().select(_COUNTED), *look_up(store, counts, distinct(at), _COUNTED)])
     before = np.zeros(len(at), np.int64)
     place = order[np.searchsorted(at[order], old["at"].to_numpy())]
     np.add.at(before, place, old["groups"].to_numpy())

@@ -1,0 +1,57 @@
+"""Ranges and look-ups of sorted files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from flows import tables
+from flows.store import Ref, Store
+from flows.tables import distinct, look_up, write_sorted
+
+SCHEMA = pa.schema([("hash", pa.uint64()), ("number", pa.int32()), ("name", pa.string())])
+TOP = (1 << 64) - 1
+
+
+@pytest.fixture
+def ref(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ref]:
+    """A file of 1,000 rows in row groups of 100, hashes three at a time, the first and the last possible among them."""
+    monkeypatch.setattr(tables, "RANGE_ROWS", 100)
+    spread = np.arange(333, dtype=np.uint64) * np.uint64(TOP // 333)
+    hashes = np.concatenate([np.repeat(spread, 3), np.array([TOP], np.uint64)])
+    rows = [hashes, np.arange(1000, dtype=np.int32), [f"row {number}" for number in range(1000)]]
+    write_sorted(tmp_path / "state.parquet", SCHEMA, [pa.table(rows, schema=SCHEMA)])
+    yield Ref("data", "state.parquet", str(tmp_path))
+    for cache in (tables._footer, tables._bounds, tables._first_column, tables._row_group):
+        cache.cache_clear()
+
+
+def rows_of(table: pa.Table) -> list[int]:
+    return table["number"].to_pylist()
+
+
+def test_a_look_up_finds_every_row_of_a_hash(ref: Ref, tmp_path: Path) -> None:
+    everything = tables.read_table(Store(tmp_path), ref)
+    hashes = everything["hash"].to_numpy()
+    for wanted in (hashes, hashes[:1], hashes[-1:], hashes[99:102], hashes[::37], hashes + np.uint64(1)):
+        (found,) = look_up(Store(tmp_path), [ref], distinct(wanted))
+        assert rows_of(found) == np.flatnonzero(np.isin(hashes, wanted)).tolist()
+        assert found.schema == SCHEMA
+
+
+def test_a_look_up_reads_other_columns_only_where_a_hash_stands(ref: Ref, tmp_path: Path) -> None:
+    hashes = tables.read_table(Store(tmp_path), ref)["hash"].to_numpy()
+    between = hashes[::30] + np.uint64(1)
+    tables._row_group.cache_clear()
+    (found,) = look_up(Store(tmp_path), [ref], distinct(between, hashes[450:451]), ["number"])
+    assert found.column_names == ["number"]
+    assert rows_of(found) == [450, 451, 452]
+    assert tables._row_group.cache_info().misses == 1
+
+
+def test_a_look_up_of_nothing_has_the_columns(ref: Ref, tmp_path: Path) -> None:
+    (found,) = look_up(Store(tmp_path), [ref], np.zeros(0, np.uint64), ["name"])
+    assert found.schema == pa.schema([("name", pa.string())])
+    assert len(found) == 0
