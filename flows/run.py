@@ -41,10 +41,12 @@ PART_BYTES = 1 << 31
 EXPANDS = 4
 # Bytes of text below which groups of files are merged as new ones come, however small the dataset: a fortnight of
 # nights is a few files.
-SMALL_TEXT = 2 * 1024 * 1024
+SMALL_TEXT = 1024 * 1024
 # Groups of files that aren't full-size; one more, and two neighbours are merged. Fewer would cost more rewriting, as
 # rows leave larger files.
-MOST_GROUPS = 11
+MOST_GROUPS = 12
+# Of their neighbours the last, which count as twice as large: rows leave young files most, so these stay small longer.
+YOUNG_PAIRS = 3
 # Contents that were read and added nothing to the current version: a cache, which no manifest names.
 IDLE = ".cache/idle.json"
 
@@ -510,7 +512,8 @@ class Run:
 
     def _outputs(self, groups: Sequence[Group]) -> list[Output]:
         """What is written: this version's pieces, as many to a group as fill it, with the last groups before them while
-        those are small; and, where there are too many groups, the two neighbours that are smallest together."""
+        those are small; and, where there are too many groups, the two neighbours that are smallest together, young ones
+        last."""
         first = groups[-1].last + 1 if groups else 0
         packs = self._packs() or [([], 0)]
         outputs = [
@@ -527,11 +530,14 @@ class Run:
             taken += 1
         left = [group for group in groups[: len(groups) - taken] if 2 * group.text < most]
         if len(left) + 1 > MOST_GROUPS:
+            old = len(left) - 1 - YOUNG_PAIRS
             pairs = [
-                (one, two) for one, two in pairwise(left) if one.last + 1 == two.first and one.text + two.text <= most
+                ((one.text + two.text) * (1 if number < old else 2), one, two)
+                for number, (one, two) in enumerate(pairwise(left))
+                if one.last + 1 == two.first and one.text + two.text <= most
             ]
             if pairs:
-                one, two = min(pairs, key=lambda pair: pair[0].text + pair[1].text)
+                _, one, two = min(pairs, key=lambda pair: pair[0])
                 outputs.append(Output([], 0, [], two.last, two.last))
                 outputs[-1].take(two)
                 outputs[-1].take(one)
