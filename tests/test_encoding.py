@@ -149,6 +149,7 @@ STILL_FTFYS = [
     ("IRMÃƒ e MAÃ‡Ãƒ", "IRMÃ e MAÇÃ"),
     ("JOÃƒÂ£O e CORAÃƒÂ§ÃƒÂ£o", "JOãO e CORAção"),
     ("CAFÃ‰ Â® 20Â°", "CAFÉ ® 20°"),
+    ("1.Â Â Tell them, and wait.Â Then go", "1.\xa0\xa0Tell them, and wait.\xa0Then go"),
     ("Tom &amp; Jerry, R&amp;amp;D", "Tom & Jerry, R&D"),
     ("&copy; 2020, &amp; more", "© 2020, & more"),
     ("caf&eacute; ol&eacute; &mdash; &nbsp;", "café olé — \xa0"),

@@ -116,15 +116,23 @@ _JOINING = (
     "\U0001e900-\U0001e95f\xa9\xae\u203c\u2049\u2139-\u2bff\u3030\u303d\u3297\u3299\ufe0f\U0001f000-\U0001faff"
 )
 _UNSPACED = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u1aaf\u1b00-\u1bbf\ua980-\ua9ff\uaa60-\uaadf"
-_KINDS |= {"joining": _JOINING, "unspaced": _UNSPACED, "invisible": "\xad\u200b-\u200d\u2060"}
+_KINDS |= {
+    "joining": _JOINING,
+    "unspaced": _UNSPACED,
+    "ours": "\u200b-\u200d\u0300-\u036fìîù",
+    "others": "\xad\u2060&ŒœЂÙ°",
+}
 _GATE = """
-    [{control}{c1}{bad}{invisible}\u0300-\u036f&ŒœЂ{upper_accented}Ù{box}{currency}{numeric}{law}°{start_punctuation}
-     {end_punctuation}]
+    [{control}{c1}{bad}{ours}{others}{upper_accented}{box}{currency}{numeric}{law}{start_punctuation}{end_punctuation}]
     (?:
-        (?<=[{control}{c1}{bad}\xad\u2060])
-    |   (?<=\u200b) (?<![{unspaced}]\u200b) (?![{unspaced}])
-    |   (?<=[\u200c\u200d]) (?<![{joining}][\u200c\u200d]) (?![{joining}])
-    |   (?<=[\u0300-\u036f]{{31}})
+        (?<=[{ours}])
+        (?: (?<=[\u200c\u200d]) (?<![{joining}][\u200c\u200d]) (?![{joining}])
+        |   (?<=\u200b) (?<![{unspaced}]\u200b) (?![{unspaced}])
+        |   (?<=[À-ÿ]{{3}}[ìîù])
+        |   (?<=[\u0300-\u036f]{{31}})
+        )
+    |   (?<![{ours}])
+    (?: (?<=[{control}{c1}{bad}\xad\u2060])
     |   (?<=&) (?=\\#?[0-9A-Za-z]{{1,24}};)
     |   (?<=[Œœ]) [^A-Za-z]
     |   (?<=[вВ]Ђ)
@@ -143,7 +151,7 @@ _GATE = """
     |   (?<=à[{numeric}])
     |   (?<=‚) [Äâó]
     |   (?<=[ВГРСΒΓΞΟβ][{start_punctuation}{end_punctuation}{currency}°µ])
-    )
+    ))
 """
 _CAN_CHANGE = _gate()
 
@@ -155,11 +163,12 @@ def repair_text(text: str, limits: Limits) -> tuple[str, list[Span]]:
     """
     if len(text) > limits.document_chars:
         raise RecordError("limit.document_chars", f"{len(text)} characters, allowed {limits.document_chars}")
+    normal = unicodedata.is_normalized("NFC", text)
+    if normal and not _CAN_CHANGE.search(text):
+        return text, []
     edits = list(_in_another_script(text)) if _LATIN_RUN.search(text) else []
     readable = _apply(text, edits)
-    normal = unicodedata.is_normalized("NFC", readable)
-    if normal and not edits and not _CAN_CHANGE.search(readable):
-        return text, []
+    normal = normal and unicodedata.is_normalized("NFC", readable)
     repaired, changes = _repair(readable, normal, limits)
     edits = _trimmed(text, _compose(edits, changes, readable)) if edits else changes
     spans = [
@@ -186,8 +195,10 @@ def _repair(text: str, normal: bool, limits: Limits) -> tuple[str, list[Edit]]:
     return "".join((*pieces, text[position:])), edits
 
 
-# No language has words with four letters of Latin-1's upper half in a row; other scripts that were read as it do.
-_LATIN_RUN = re.compile("[À-ÖØ-öø-ÿ]{4}")
+# No language has words with four letters of Latin-1's upper half in a row; other scripts that were read as it do, and
+# often one that ends in one of these: `о` and `м` of cp1251 and koi8-r, `ω` and `μ`, `ש` and `מ`. (One set, four times:
+# a count of it takes `re` twice as long.)
+_LATIN_RUN = re.compile("[À-ÿ][À-ÿ][À-ÿ][À-ÿ]")
 # Of a line's letters, so many are beyond ASCII if it was misread; in a document that was, so many where four in a row
 # are: names and addresses stay in ASCII.
 _MOSTLY_BEYOND, _SOME_BEYOND = 0.6, 0.2
@@ -303,7 +314,7 @@ _LETTERS_AT_END = re.compile(rf"(?<=[{_CAPITAL}][{_CAPITAL}])Ã(?=\ |[»®°](?!
 _LETTERS_AT_END_OR_ALONE = re.compile(
     rf"""{_LETTERS_AT_END.pattern}
     | (?<=[{_CAPITAL}]) (?: Ã(?=[\ \xa0”“„‘’–—…•·](?!\w)|\ ) | Â(?=[\ ŠŽ]) | [ÀÁÆ-ÖØ-Þ](?=[°§²³ºª»”…–—™®©•·£€](?!\w)) )
-    | (?<!\w) [ÂÃ] (?=\ )""",
+    | (?<![^\s(«“„‘"']) [ÂÃ] (?=\ )""",
     re.VERBOSE,
 )
 
