@@ -530,10 +530,10 @@ def _best_latin(raw: bytes, prose: Prose) -> tuple[_Latin | None, str]:
     found: dict[str, _Latin] = {}
     places: list[int] = []
     languages: dict[str, float] = {}
-    for name in _LATIN if len(raw) >= _LEAST_BYTES else ():
+    for name in _LATIN:
         decoded = _decoded(raw, name)
         text = decoded and prose(decoded)
-        if not text or text in found or _CONTROL.search(text):
+        if not text or len(text) < _LEAST_BYTES or text in found or _CONTROL.search(text):
             continue
         sample = _sample(text)
         if _share_beyond_ascii(sample) > _MOST_SHARE:

@@ -274,6 +274,12 @@ def _repair_segment(text: str, entities: bool, limits: Limits) -> tuple[str, lis
         line = text[:-2] + "\n"
         if not _CAN_CHANGE.search(line) and unicodedata.is_normalized("NFC", line):
             return line, [Edit(len(text) - 2, len(text) - 1, "", "fix_line_breaks")]
+    invisible = _INVISIBLE.findall(text)
+    if invisible and len(invisible) == len(_INVISIBLE_IN_PLAIN.findall(text)):  # nor has a hyphenated one
+        edits = _coarse([Edit(*change, "invisible") for change in _invisible(text)], text)
+        line = _apply(text, edits)
+        if not _CAN_CHANGE.search(line) and unicodedata.is_normalized("NFC", line):
+            return line, _trimmed(text, edits)
     original, edits, undone = text, list[Edit](), 0
     while True:
         before = text
@@ -341,7 +347,22 @@ def _decoded_again(text: str) -> str:
     return "".join((pieces[0], *(letter + piece for letter, piece in zip(letters, pieces[1:], strict=True))))
 
 
+# White space to Unicode, and line ends but for the last.
+_SEPARATOR = re.compile("[\x0b\x1c-\x1f](?=[^\r\n])")
+
+
+def _separators(text: str) -> Changes:
+    """What parts words as a line end does; beside one it says nothing, and goes with the controls."""
+    for match in _SEPARATOR.finditer(text):
+        if match.start() and text[match.start() - 1] not in "\r\n":
+            yield match.start(), match.end(), " " if match[0] == "\x1f" else "\n"
+
+
 _INVISIBLE = re.compile("[\xad\u200b-\u200d\u2060]+")
+# Between these it is no part of mojibake: `Ã\xad` is `í`.
+_INVISIBLE_IN_PLAIN = re.compile(
+    "(?<=[\x00-\x7fà-ÿ\u0250-\U0010ffff])[\xad\u200b-\u200d\u2060]+(?=[\x00-\x7fÀ-ÿ\u0250-\U0010ffff])"
+)
 _IS_JOINING, _IS_UNSPACED = re.compile(f"[{_JOINING}]"), re.compile(f"[{_UNSPACED}]")
 
 
@@ -376,20 +397,22 @@ def _normalize(text: str) -> Changes:
 
 def _marks(text: str) -> Changes:
     """A grapheme joiner after every thirty marks in a row: NFC sorts a run of them in time quadratic in its length."""
-    for match in _MANY_MARKS.finditer(text):
-        marks = 0
-        for at, char in enumerate(match[0], match.start()):
-            combining = sum(1 for part in unicodedata.normalize("NFD", char) if unicodedata.combining(part))
-            if marks + combining > MOST_MARKS:
-                yield at, at, "\u034f"
-                marks = 0
-            marks = marks + combining if unicodedata.combining(char) else combining
+    for piece in _BEYOND_ASCII.finditer(text):
+        for match in _MANY_MARKS.finditer(piece[0]):
+            marks = 0
+            for at, char in enumerate(match[0], piece.start() + match.start()):
+                combining = sum(1 for part in unicodedata.normalize("NFD", char) if unicodedata.combining(part))
+                if marks + combining > MOST_MARKS:
+                    yield at, at, "\u034f"
+                    marks = 0
+                marks = marks + combining if unicodedata.combining(char) else combining
 
 
 # UAX 15, stream-safe text format: no language has a letter with as many.
 MOST_MARKS = 30
 # Marks are no letters, digits or white space; whatever else is none stays as it is.
 _MANY_MARKS = re.compile(r"[^\w\s\x00-\x7f]{31,}")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]{31,}")
 _ASCII_RUN = re.compile(r"[\x00-\x7f]+")
 
 
@@ -430,11 +453,7 @@ _FIXERS: dict[str, Callable[[str], Changes]] = {
     "fix_encoding": _fix_encoding,
     "fix_c1_controls": _substitutions(C1_CONTROL_RE, fix_c1_controls),
     "fix_line_breaks": _substitutions(re.compile("\r\n?|[\u2028\u2029\x85]"), lambda _: "\n"),
-    "separators": _substitutions(
-        # White space to Unicode, and line ends but for the last; at a line end there is one already.
-        re.compile("(?<=[^\r\n])[\x0b\x1c-\x1f](?=[^\r\n])"),
-        lambda separator: " " if separator == "\x1f" else "\n",
-    ),
+    "separators": _separators,
     "fix_surrogates": _substitutions(re.compile(f"{SURROGATE_PAIR_RE.pattern}|{SURROGATE_RE.pattern}"), fix_surrogates),
     "remove_terminal_escapes": _substitutions(ANSI_RE, lambda _: ""),
     "remove_control_chars": _substitutions(re.compile(f"[{''.join(map(chr, CONTROL_CHARS))}]+"), lambda _: ""),
