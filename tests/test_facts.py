@@ -15,7 +15,7 @@ from tests.test_dedup import edited, prose
 from transforms.config import Dedup
 from transforms.dedup.clusters import verify
 from transforms.dedup.exact import clean_chars, content_hash, repaired_hash
-from transforms.dedup.facts import CAPTION_TOKENS, FACT_TOKENS, MOST_TOKENS, differences, tell_different_facts, text_of
+from transforms.dedup.facts import CAPTION_WORDS, FACT_WORDS, MOST_TOKENS, differences, tell_different_facts, text_of
 from transforms.dedup.tokens import KIND_BITS, U32, packed_tokens, unpack_tokens
 
 FLOORS = tomllib.loads((Path(__file__).parent / "floors.toml").read_text("utf-8"))["facts"]
@@ -85,6 +85,23 @@ ZH = (
         (
             "The sloop went for 40 € at the auction in the old hall",
             "The sloop went for 40 % at the auction in the old hall",
+        ),
+        ("We were given the room over the stables :-)", "We were given the room over the stables :-("),
+        ("if wind && tide: sail(boat, crew, lamp)", "if wind || tide: sail(boat, crew, lamp)"),
+        ("while !tide { wait(boat, crew, lamp) }", "while tide { wait(boat, crew, lamp) }"),
+        (
+            "Not for children weighing <12 kg or more than a sheep",
+            "Not for children weighing >12 kg or more than a sheep",
+        ),
+        (
+            "港の下手の桟橋に四羽の雛を連れて浮かぶ白鳥。冬の朝、夜の渡し船の窓から船長が撮影した一枚で、役場に掛けてある。",
+            "港の下手の桟橋に四羽の雛を連れて浮かぶ白鳥。夏の朝、夜の渡し船の窓から船長が撮影した一枚で、役場に掛けてある。",
+        ),
+        (
+            "县城法院昨天下午宣判，认定被告在码头仓库失火一案中有罪，法官说判决书下周送达，双方都可以上诉，旁听的人很多，"
+            "有的站到了走廊里，散场以后还在台阶上谈论了很久，直到门房来锁门。",
+            "县城法院昨天下午宣判，认定被告在码头仓库失火一案中无罪，法官说判决书下周送达，双方都可以上诉，旁听的人很多，"
+            "有的站到了走廊里，散场以后还在台阶上谈论了很久，直到门房来锁门。",
         ),
         ("Rated ★★★★ by all who stayed a night in the mill", "Rated ★ by all who stayed a night in the mill"),
     ],
@@ -212,4 +229,4 @@ def test_what_is_broken_counts_against_a_copy():
 
 
 def test_thresholds_are_in_order():
-    assert CAPTION_TOKENS < FACT_TOKENS < MOST_TOKENS
+    assert CAPTION_WORDS < FACT_WORDS < MOST_TOKENS

@@ -18,7 +18,7 @@ from benchmarks.patterns import (
     read_copies,
     read_patterns,
 )
-from transforms.signals import word_count
+from transforms.words import word_count
 
 PATTERNS = read_patterns()
 MADE, PAIRS = documents(PATTERNS)

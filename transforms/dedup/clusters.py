@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms.config import Dedup
-from transforms.dedup.facts import NOTICE_TOKENS, tell_different_facts, text_of
+from transforms.dedup.facts import NOTICE_WORDS, tell_different_facts, text_of
 from transforms.dedup.minhash import shingles_of
 from transforms.dedup.tokens import I64, U32
 
@@ -74,7 +74,7 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     drops_earlier, drops_later = sure | contained[0], sure | contained[1]
     found = np.flatnonzero(drops_earlier | drops_later)
     # A text all of whose shingles stand in the other differs by what the other has more, unless signs tell.
-    asked = found[(common[found] < sizes[pairs[found]].min(axis=1)) | (sizes[pairs[found]].min(axis=1) < NOTICE_TOKENS)]
+    asked = found[(common[found] < sizes[pairs[found]].min(axis=1)) | (sizes[pairs[found]].min(axis=1) < NOTICE_WORDS)]
     texts = {place: text_of(tokens[place]) for place in np.unique(pairs[asked]).tolist()}
     other = [pair for pair in asked.tolist() if tell_different_facts(*(texts[place] for place in pairs[pair].tolist()))]
     found = found[~np.isin(found, other)]

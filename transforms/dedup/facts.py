@@ -26,28 +26,32 @@ from rapidfuzz.distance import Indel
 from transforms.dedup.tokens import (
     CAPITAL,
     FIRST,
-    INITIAL,
     KIND_BITS,
     KIND_MASK,
     NUMBER,
     PLAIN,
     SIGN,
     U32,
+    UNSPACED_LETTER,
     packed_tokens,
     unpack_tokens,
 )
 from transforms.vocabulary import languages
 
-# Below so many tokens every word counts: a caption, a finding, a verdict.
-CAPTION_TOKENS = 40
+# Below so many words every one counts: a caption, a finding, a verdict. A word of a script without spaces is taken for
+# UNSPACED_WORD characters.
+UNSPACED_WORD = 1.6
+CAPTION_WORDS = 40
 # Below so many a single fact makes another text; above, two, and more where there are many: what counts readers or
 # says how long ago a page was made differs in copies, too.
-NOTICE_TOKENS = 120
-FACT_TOKENS = 150
+NOTICE_WORDS = 120
+FACT_WORDS = 150
 # Of all places where the two differ, facts are at least this share; of a short text's, the lower one.
 FACT_SHARE, NOTICE_SHARE = 0.33, 0.2
 # More tokens in one place are a passage, not what fills a slot.
 SLOT_TOKENS = 12
+# Of so many tokens in one place, of both texts, a negation makes another statement.
+NEGATED_TOKENS = 3
 # Longer texts aren't aligned: it takes memory and time of the product of their lengths.
 MOST_TOKENS = 10_000
 _NUMBER, _SIGN = bytes([NUMBER]), bytes([SIGN])
@@ -80,10 +84,10 @@ def without_signs(text: Text) -> Text:
 
 def tell_different_facts(one: Text, other: Text) -> bool:
     """Whether two texts that are alike differ as pages of one pattern do."""
-    size, longest = sorted((len(one.letters), len(other.letters)))
-    if longest > MOST_TOKENS:
+    if max(len(one.kinds), len(other.kinds)) > MOST_TOKENS:
         return False
-    if longest >= NOTICE_TOKENS:
+    size, longest = sorted((_count_words(one), _count_words(other)))
+    if longest >= NOTICE_WORDS:
         one, other = without_signs(one), without_signs(other)
     # Where they differ, by what stands there: how often, and where first.
     facts: dict[tuple[str, str], int] = {}
@@ -107,28 +111,39 @@ def tell_different_facts(one: Text, other: Text) -> bool:
                 continue
         elif is_slot and not is_fact and have_dates:
             is_fact = _are_dates(one.words[start:end], other.words[first:last])
-        if is_fact and size >= NOTICE_TOKENS:
+        if not is_fact and len(kinds) + len(others) <= NEGATED_TOKENS:
+            is_fact = _is_negated(one.words[start:end]) != _is_negated(other.words[first:last])
+        if is_fact and size >= NOTICE_WORDS:
             if is_inside and place[0] in other.letters and place[1] in one.letters:
                 continue  # moved
             is_fact = is_inside  # else another headline, another foot
         where.setdefault(place, (start, first))
         counts = facts if is_fact else edits
         counts[place] = counts.get(place, 0) + 1
-    if size < CAPTION_TOKENS:
+    if size < CAPTION_WORDS:
         return bool(facts or edits)
     # One word for another wherever it stood is a fact, too, but for one in two spellings.
     renamed = {place for place, (at, first) in where.items() if (one.words[at] ^ other.words[first]) & FIRST}
     facts |= {place: count for place, count in edits.items() if count > 1 and place in renamed}
     found = sum(count if place in renamed else 1 for place, count in facts.items())
     places = found + len(edits.keys() - facts.keys())
-    if size < NOTICE_TOKENS:
+    if size < NOTICE_WORDS:
         return found > 0 and found >= NOTICE_SHARE * places
-    return found >= max(2, size // FACT_TOKENS) and found >= FACT_SHARE * places
+    return found >= max(2, size // FACT_WORDS) and found >= FACT_SHARE * places
+
+
+def _count_words(text: Text) -> int:
+    unspaced = text.kinds.count(UNSPACED_LETTER)
+    return len(text.kinds) - unspaced + int(unspaced / UNSPACED_WORD)
 
 
 def _turns(kinds: bytes, words: Sequence[int]) -> bool:
     """Whether what one has more makes another statement of it: a negation, or signs alone."""
-    return not kinds.strip(_SIGN) or (len(words) == 1 and words[0] in _names().negations)
+    return not kinds.strip(_SIGN) or (len(words) == 1 and _is_negated(words))
+
+
+def _is_negated(words: Sequence[int]) -> bool:
+    return not _names().negations.isdisjoint(words)
 
 
 def _are_alike(kinds: bytes, others: bytes) -> bool:
@@ -212,7 +227,7 @@ def differences(one: Text, other: Text) -> list[tuple[int, int, int, int]]:
         if start == end and first == last:
             continue
         # Names and numbers that stand in both, but elsewhere, part no slot; of a number in several tokens all differ.
-        if found and (start == until or (start == until + 1 and kinds[until] > INITIAL)):
+        if found and (start == until or (start == until + 1 and kinds[until] in (CAPITAL, NUMBER))):
             start, _, first, _ = found.pop()
         elif not kinds[start:end].strip(_NUMBER) and not others[first:last].strip(_NUMBER):
             while start > until and kinds[start - 1] == NUMBER:

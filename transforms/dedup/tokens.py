@@ -61,7 +61,7 @@ LETTERS = 100
 
 # What a token is, in its lowest bits: a capital letter may be the sentence's or the line's, or the word's own. Above
 # them four bits tell its first letter from others: a word that is spelled otherwise has the same.
-PLAIN, INITIAL, CAPITAL, NUMBER, SIGN = range(5)
+PLAIN, INITIAL, CAPITAL, NUMBER, SIGN, UNSPACED_LETTER = range(6)
 KIND_BITS = 3
 KIND_MASK = np.uint32(7)
 FIRST = 15
@@ -113,8 +113,9 @@ _NUMERALS = "〇零一二三四五六七八九十百千万亿两壹贰叁肆伍�
 _LETTERS |= {numeral: str(place) for place, numeral in enumerate("零一二三四五六七八九")} | {"〇": "0", "两": "2"}
 
 # ASCII that may carry something, as what its bytes become; what a newline and all else that is no letter or digit do.
-_SIGNS = "+=%$^<>*/-#"
-_PLUS, _EQUALS, _PERCENT, _DOLLAR, _CARET, _LESS, _MORE, _TIMES, _SLASH, _MINUS, _HASH = range(1, len(_SIGNS) + 1)
+_SIGNS = "+=%$^<>*/-#!&|()"
+(_PLUS, _EQUALS, _PERCENT, _DOLLAR, _CARET, _LESS, _MORE, _TIMES, _SLASH, _MINUS, _HASH, _NOT, _AND, _OR) = range(1, 15)
+_OPENING, _CLOSING = 15, 16
 _SPACE, _NEWLINE, _LOWER_A = 32, 10, 97
 # Stands in no UTF-8: a byte that folding leaves out.
 _FILL = np.uint8(0xFF)
@@ -368,15 +369,21 @@ def _signs(units: U8, low: U8, written: U8, starts: I64, symbols: I64) -> tuple[
     """Where signs are tokens of their own; all others are blanked. And where a hyphen parts a word at a line's end."""
     at = np.flatnonzero(units < _SPACE)
     code, before, after, ahead, beyond = (units[at + step] for step in (0, -1, 1, -2, 2))
-    numeric = ((code == _MINUS) | (code == _PLUS)) & (before <= _SPACE) & _is_digit(after)
-    single = (before != code) & (after != code)
+    follows, leads = before > _SPACE, after > _SPACE
+    numeric = np.isin(code, (_MINUS, _PLUS, _LESS, _MORE)) & ~follows & _is_digit(after)
+    first = (before != code) & ~((after == code) & (beyond == code))  # of one or two
+    single = first & (after != code)
     spaced = (before == _SPACE) & (ahead > _SPACE) & (after == _SPACE) & (beyond > _SPACE) & (low[at - 1] != _NEWLINE)
-    inside = (before > _SPACE) & (after > _SPACE)
-    operator = single & np.isin(code, (_EQUALS, _PERCENT, _DOLLAR, _CARET))
+    operator = (first & (code == _EQUALS)) | (single & np.isin(code, (_PERCENT, _DOLLAR, _CARET)))
     operator |= spaced & np.isin(code, (_PLUS, _LESS, _MORE, _TIMES, _SLASH))
-    operator |= inside & ((code == _PLUS) | (code == _TIMES))
-    operator |= (code == _PLUS) & ((before > _SPACE) | ((before == code) & (ahead > _SPACE)))
-    operator |= (code == _HASH) & (before > _SPACE) & (after <= _SPACE)
+    operator |= follows & leads & np.isin(code, (_PLUS, _LESS, _MORE, _TIMES))
+    operator |= (code == _PLUS) & (follows | ((before == code) & (ahead > _SPACE)))
+    operator |= (code == _HASH) & follows & ~leads
+    operator |= (code == _NOT) & ~follows & leads
+    operator |= first & (after == code) & ((code == _AND) | (code == _OR))
+    # Smileys: a bracket behind a colon, and perhaps a nose.
+    eyes = np.where(low[at - 1] == ord("-"), low[at - 2], low[at - 1])
+    operator |= ((code == _OPENING) | (code == _CLOSING)) & ((eyes == ord(":")) | (eyes == ord(";")))
     lengths = np.diff(starts)
     text = np.searchsorted(starts, at, "right") - 1
     counts = is_short(starts)
@@ -417,7 +424,10 @@ def tokens(of: Characters) -> Tokens:
     values &= ~(KIND_MASK | FIRST_MASK)
     values |= _first_letters(begins)
     marks = np.zeros(len(of.units), np.uint8)
-    for places, kind in ((of.initials, INITIAL), (of.capitals, CAPITAL), (of.numerals, NUMBER), (of.signs, SIGN)):
+    for places, kind in (
+        *((of.unspaced, UNSPACED_LETTER), (of.initials, INITIAL), (of.capitals, CAPITAL)),
+        *((of.numerals, NUMBER), (of.signs, SIGN)),
+    ):
         marks[places] = kind
     kinds = marks[starts]
     kinds[(_is_digit(of.units[starts]) | _is_digit(of.units[ends - 1])) & (kinds != SIGN)] = NUMBER
