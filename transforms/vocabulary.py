@@ -22,6 +22,10 @@ class Language:
     dated: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     negations: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    colours: tuple[str, ...] = ()
+    seasons: tuple[str, ...] = ()
+    directions: tuple[str, ...] = ()
     under: tuple[str, ...] = ()
 
 

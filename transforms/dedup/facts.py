@@ -93,7 +93,7 @@ def tell_different_facts(one: Text, other: Text) -> bool:
     facts: dict[tuple[str, str], int] = {}
     edits: dict[tuple[str, str], int] = {}
     where: dict[tuple[str, str], tuple[int, int]] = {}
-    have_dates = _have_dates(one) and _have_dates(other)
+    have_named = _has_named(one) and _has_named(other)
     for start, end, first, last in differences(one, other):
         place = (one.letters[start:end], other.letters[first:last])
         kinds, others = one.kinds[start:end], other.kinds[first:last]
@@ -109,8 +109,8 @@ def tell_different_facts(one: Text, other: Text) -> bool:
         if is_fact and not (kinds + others).strip(_NUMBER):
             if _are_one_number(one.words[start:end], other.words[first:last]):
                 continue
-        elif is_slot and not is_fact and have_dates:
-            is_fact = _are_dates(one.words[start:end], other.words[first:last])
+        elif is_slot and not is_fact and have_named:
+            is_fact = _are_of_a_kind(one.words[start:end], other.words[first:last])
         if not is_fact and len(kinds) + len(others) <= NEGATED_TOKENS:
             is_fact = _is_negated(one.words[start:end]) != _is_negated(other.words[first:last])
         if is_fact and size >= NOTICE_WORDS:
@@ -153,22 +153,20 @@ def _are_alike(kinds: bytes, others: bytes) -> bool:
     return any(kind in kinds and kind in others for kind in (CAPITAL, NUMBER, SIGN))
 
 
-def _have_dates(text: Text) -> bool:
-    names = _names()
-    return not (names.weekdays.isdisjoint(text.words) and names.months.isdisjoint(text.words))
+def _has_named(text: Text) -> bool:
+    return not _names().named.isdisjoint(text.words)
 
 
-def _are_dates(words: Sequence[int], others: Sequence[int]) -> bool:
-    """Whether a day stands for another, or a month for another."""
-    names = _names()
-    return any(not of.isdisjoint(words) and not of.isdisjoint(others) for of in (names.weekdays, names.months))
+def _are_of_a_kind(words: Sequence[int], others: Sequence[int]) -> bool:
+    """Whether a day stands for another, or a month, a number, a colour."""
+    return any(not kind.isdisjoint(words) and not kind.isdisjoint(others) for kind in _names().kinds)
 
 
 class _Names(NamedTuple):
     """Hashes of words that say what a place is, of all languages."""
 
-    weekdays: frozenset[int]
-    months: frozenset[int]
+    kinds: Sequence[frozenset[int]]  # weekdays, months, numbers, colours, …
+    named: frozenset[int]  # all of them
     negations: frozenset[int]
     numerals: Mapping[int, int]  # the value of digits, and of 十 百 千 万 亿
 
@@ -176,9 +174,17 @@ class _Names(NamedTuple):
 @cache
 def _names() -> _Names:
     every = languages().values()
-    return _Names(
+    kinds = [
         _hashes(word for language in every for day in language.weekdays for word in day),
         _hashes(word for language in every for month in language.months for word in month),
+        *(
+            _hashes(word for language in every for word in getattr(language, kind))
+            for kind in ("numbers", "colours", "seasons", "directions")
+        ),
+    ]
+    return _Names(
+        kinds,
+        frozenset().union(*kinds),
         _hashes(word for language in every for word in language.negations),
         {next(iter(_hashes([numeral]))): value for numeral, value in _NUMERALS.items()},
     )
