@@ -54,10 +54,10 @@ def night(folder: Path, name: str, records: list[dict[str, str]]) -> None:
     curate_dataset(str(folder / "warm/raw"), str(folder / f"warm/{name}"), engine="inline")
     start, opened, open_file = cpu(), set(), tables._open
 
-    def counted(path: Any) -> Any:
+    def counted(path: Any, *footer: Any) -> Any:
         if "versions" in Path(path).parts and str(folder / "curated") in str(path):
             opened.add(str(path))
-        return open_file(path)
+        return open_file(path, *footer)
 
     tables._open = counted  # type: ignore[assignment]
     write(folder / f"raw/{name}.jsonl", records)
