@@ -111,7 +111,7 @@ def tell_different_facts(one: Text, other: Text) -> bool:
                 continue
         elif is_slot and not is_fact and have_named:
             is_fact = _are_of_a_kind(one.words[start:end], other.words[first:last])
-        if not is_fact and len(kinds) + len(others) <= NEGATED_TOKENS:
+        if not is_fact and size < NOTICE_WORDS and len(kinds) + len(others) <= NEGATED_TOKENS:
             is_fact = _is_negated(one.words[start:end]) != _is_negated(other.words[first:last])
         if is_fact and size >= NOTICE_WORDS:
             if is_inside and place[0] in other.letters and place[1] in one.letters:
@@ -124,7 +124,11 @@ def tell_different_facts(one: Text, other: Text) -> bool:
         return bool(facts or edits)
     # One word for another wherever it stood is a fact, too, but for one in two spellings.
     renamed = {place for place, (at, first) in where.items() if (one.words[at] ^ other.words[first]) & FIRST}
-    facts |= {place: count for place, count in edits.items() if count > 1 and place in renamed}
+    facts |= {
+        place: count
+        for place, count in edits.items()
+        if count > 1 and place in renamed and (place[0] not in other.letters or place[1] not in one.letters)
+    }
     found = sum(count if place in renamed else 1 for place, count in facts.items())
     places = found + len(edits.keys() - facts.keys())
     if size < NOTICE_WORDS:
