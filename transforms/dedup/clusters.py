@@ -10,6 +10,7 @@ tools take, merged documents that share nothing but a template into clusters of 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from transforms.dedup.tokens import I64, U32
 F32 = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
+# Texts that are kept as they are aligned, 45 bytes a token: pairs are in order, so that one of the two is at hand.
+TEXTS_AT_HAND = 1024
 # So many shingles are compared in one go, within the caches.
 _CHUNK_SHINGLES = 1 << 17
 # A document of which this share stands in another is all there, in a frame; the page with the least text of its own
@@ -75,8 +78,8 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     found = np.flatnonzero(drops_earlier | drops_later)
     # A text all of whose shingles stand in the other differs by what the other has more, unless signs tell.
     asked = found[(common[found] < sizes[pairs[found]].min(axis=1)) | (sizes[pairs[found]].min(axis=1) < NOTICE_WORDS)]
-    texts = {place: text_of(tokens[place]) for place in np.unique(pairs[asked]).tolist()}
-    other = [pair for pair in asked.tolist() if tell_different_facts(*(texts[place] for place in pairs[pair].tolist()))]
+    text = lru_cache(TEXTS_AT_HAND)(lambda place: text_of(tokens[place]))
+    other = [pair for pair in asked.tolist() if tell_different_facts(*map(text, pairs[pair].tolist()))]
     found = found[~np.isin(found, other)]
     return Edges(
         pairs[found, 0],
