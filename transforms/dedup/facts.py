@@ -89,31 +89,34 @@ def tell_different_facts(one: Text, other: Text) -> bool:
     size, longest = sorted((_count_words(one), _count_words(other)))
     if longest >= NOTICE_WORDS:
         one, other = without_signs(one), without_signs(other)
-    # Where they differ, by what stands there: how often, and where first.
+    # Where they differ, by what stands there: how often, and where first. What one has more is counted alone.
     facts: dict[tuple[str, str], int] = {}
     edits: dict[tuple[str, str], int] = {}
     where: dict[tuple[str, str], tuple[int, int]] = {}
-    have_named = _has_named(one) and _has_named(other)
+    turns = more = 0
+    is_notice = size < NOTICE_WORDS
+    names = _names()
     for start, end, first, last in differences(one, other):
-        place = (one.letters[start:end], other.letters[first:last])
         kinds, others = one.kinds[start:end], other.kinds[first:last]
         is_inside = start > 0 and first > 0 and end < len(one.kinds) and last < len(other.kinds)
         if not kinds or not others:
-            if _turns(kinds + others, one.words[start:end] + other.words[first:last]):
-                facts[place] = facts.get(place, 0) + 1
-            elif is_inside:  # more at an end is no edit
-                edits[place] = edits.get(place, 0) + 1
+            if _turns(kinds or others, one.words[start:end] or other.words[first:last]):
+                turns += 1
+            else:
+                more += is_inside  # more at an end is no edit
             continue
+        words, theirs = one.words[start:end], other.words[first:last]
         is_slot = len(kinds) <= SLOT_TOKENS and len(others) <= SLOT_TOKENS
         is_fact = is_slot and _are_alike(kinds, others)
         if is_fact and not (kinds + others).strip(_NUMBER):
-            if _are_one_number(one.words[start:end], other.words[first:last]):
+            if _are_one_number(words, theirs):
                 continue
-        elif is_slot and not is_fact and have_named:
-            is_fact = _are_of_a_kind(one.words[start:end], other.words[first:last])
-        if not is_fact and size < NOTICE_WORDS and len(kinds) + len(others) <= NEGATED_TOKENS:
-            is_fact = _is_negated(one.words[start:end]) != _is_negated(other.words[first:last])
-        if is_fact and size >= NOTICE_WORDS:
+        elif is_slot and not is_fact and not names.named.isdisjoint(words) and not names.named.isdisjoint(theirs):
+            is_fact = any(not kind.isdisjoint(words) and not kind.isdisjoint(theirs) for kind in names.kinds)
+        if is_notice and not is_fact and len(kinds) + len(others) <= NEGATED_TOKENS:
+            is_fact = names.negations.isdisjoint(words) != names.negations.isdisjoint(theirs)
+        place = (one.letters[start:end], other.letters[first:last])
+        if is_fact and not is_notice:
             if is_inside and place[0] in other.letters and place[1] in one.letters:
                 continue  # moved
             is_fact = is_inside  # else another headline, another foot
@@ -121,17 +124,17 @@ def tell_different_facts(one: Text, other: Text) -> bool:
         counts = facts if is_fact else edits
         counts[place] = counts.get(place, 0) + 1
     if size < CAPTION_WORDS:
-        return bool(facts or edits)
-    # One word for another wherever it stood is a fact, too, but for one in two spellings.
+        return bool(facts or edits or turns or more)
+    # One word for another wherever it stood is a fact, too, but for one in two spellings, or moved.
     renamed = {place for place, (at, first) in where.items() if (one.words[at] ^ other.words[first]) & FIRST}
     facts |= {
         place: count
         for place, count in edits.items()
         if count > 1 and place in renamed and (place[0] not in other.letters or place[1] not in one.letters)
     }
-    found = sum(count if place in renamed else 1 for place, count in facts.items())
-    places = found + len(edits.keys() - facts.keys())
-    if size < NOTICE_WORDS:
+    found = turns + sum(count if place in renamed else 1 for place, count in facts.items())
+    places = found + more + len(edits.keys() - facts.keys())
+    if is_notice:
         return found > 0 and found >= NOTICE_SHARE * places
     return found >= max(2, size // FACT_WORDS) and found >= FACT_SHARE * places
 
@@ -143,11 +146,7 @@ def _count_words(text: Text) -> int:
 
 def _turns(kinds: bytes, words: Sequence[int]) -> bool:
     """Whether what one has more makes another statement of it: a negation, or signs alone."""
-    return not kinds.strip(_SIGN) or (len(words) == 1 and _is_negated(words))
-
-
-def _is_negated(words: Sequence[int]) -> bool:
-    return not _names().negations.isdisjoint(words)
+    return not kinds.strip(_SIGN) or (len(words) == 1 and words[0] in _names().negations)
 
 
 def _are_alike(kinds: bytes, others: bytes) -> bool:
@@ -155,15 +154,6 @@ def _are_alike(kinds: bytes, others: bytes) -> bool:
     if {kinds, others} == _PARTED:
         return False
     return any(kind in kinds and kind in others for kind in (CAPITAL, NUMBER, SIGN))
-
-
-def _has_named(text: Text) -> bool:
-    return not _names().named.isdisjoint(text.words)
-
-
-def _are_of_a_kind(words: Sequence[int], others: Sequence[int]) -> bool:
-    """Whether a day stands for another, or a month, a number, a colour."""
-    return any(not kind.isdisjoint(words) and not kind.isdisjoint(others) for kind in _names().kinds)
 
 
 class _Names(NamedTuple):

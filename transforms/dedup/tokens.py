@@ -140,6 +140,7 @@ class Characters(NamedTuple):
     signs: I64  # signs that are tokens of their own
     folded: I64  # characters that folding makes something else of
     foldings: U32  # what of each: up to four bytes, the first lowest
+    is_filled: bool  # whether there are bytes that stand for nothing, FILL
 
 
 class Tokens(NamedTuple):
@@ -263,40 +264,36 @@ def characters(texts: pa.Array) -> Characters:
     # A word parted at the end of a line is whole without its hyphen and the newline.
     folded = np.concatenate([found.folded, parted])
     foldings = np.concatenate([found.foldings, np.full(len(parted), 0xFFFF, np.uint32)])
-    words = Characters(units, starts, initials, capitals, found.numerals, found.unspaced, signs, folded, foldings)
-    return _filled(words) if found.has_ignored else words
+    return Characters(
+        units, starts, initials, capitals, found.numerals, found.unspaced, signs, folded, foldings, found.has_ignored
+    )
 
 
 def fold(words: Characters) -> Characters:
     """The words folded."""
-    if not len(words.folded):
+    if not len(words.folded) and not words.is_filled:
         return words
     units = words.units.copy()
     for byte in range(4):
         value = (words.foldings >> np.uint32(8 * byte)).astype(np.uint8)
         some = value > 0
         units[words.folded[some] + byte] = value[some]
-    return _filled(words._replace(units=units))
-
-
-def _filled(words: Characters) -> Characters:
-    """The words without the bytes that are filled."""
-    gone = np.flatnonzero(words.units == _FILL)
-    stays = words.units[words.folded] != _FILL
+    gone = np.flatnonzero(units == _FILL)
 
     def placed(at: I64) -> I64:
         return at - np.searchsorted(gone, at)
 
     return Characters(
-        units=np.frombuffer(words.units.tobytes().translate(None, _FILL.tobytes()), np.uint8),
+        units=np.frombuffer(units.tobytes().translate(None, _FILL.tobytes()), np.uint8),
         starts=placed(words.starts),
         initials=placed(words.initials),
         capitals=placed(words.capitals),
         numerals=placed(words.numerals),
         unspaced=placed(words.unspaced),
         signs=placed(words.signs),
-        folded=placed(words.folded[stays]),
-        foldings=words.foldings[stays],
+        folded=np.zeros(0, np.int64),
+        foldings=np.zeros(0, np.uint32),
+        is_filled=False,
     )
 
 
@@ -541,7 +538,7 @@ def letters_of(words: Characters) -> list[bytes]:
     content = words.units.tobytes()
     return [
         (_DIGIT_GAPS.sub(b"\x1f", content[start:end]) if end - start <= SHORT_BYTES else content[start:end]).translate(
-            None, b" "
+            None, b" \xff"
         )
         for start, end in pairwise(words.starts.tolist())
     ]
@@ -553,7 +550,7 @@ def letter_hashes(texts: pa.Array, words: Characters, letters: Sequence[bytes]) 
     hashes: list[str] = []
     for row, (start, found) in enumerate(zip(words.starts.tolist(), letters, strict=False)):
         if len(found) < LETTERS:
-            part = words.units[start : words.starts[row + 1]].tobytes()
+            part = words.units[start : words.starts[row + 1]].tobytes().replace(_FILL.tobytes(), b"")
             found = b" ".join(filter(None, part.split(b" "))) or texts[row].as_py().encode()
         hashes.append(xxhash.xxh3_128_hexdigest(found))
     return hashes
