@@ -191,6 +191,31 @@ def templates(
         out.print(learned.render(one), soft_wrap=True)
 
 
+@app.command()
+def rejects(
+    reason: Annotated[
+        str | None, typer.Option(metavar="R", help="A reason, or how several begin: read. or duplicate.")
+    ] = None,
+    file: Annotated[str | None, typer.Option(metavar="F", help="A file or folder of RAW.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line, of every record.")] = False,
+    curated: Curated = Path("curated"),
+) -> None:
+    """List what was rejected: where, why, and what to do; with --reason or --file every record."""
+    from flows.show import rejects as rejected
+
+    most = rejected.EXAMPLES if reason is None and file is None and not as_json else None
+    found = rejected.read_rejects(curated, reason, file, most)
+    if as_json:
+        for one in found.rows:
+            print(json.dumps(one.as_json(), ensure_ascii=False))
+        return
+    for line in rejected.render(found):
+        out.print(line, soft_wrap=True)
+    if not found.counts:
+        of = "".join(f" {word} {name}" for word, name in (("as", reason), ("of", file)) if name)
+        out.print(f"Nothing was rejected{of}: {found.version} in {curated}", markup=False)
+
+
 def _config(path: Path | None) -> Config:
     if path is None:
         return Config()

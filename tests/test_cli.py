@@ -82,6 +82,7 @@ def test_json_is_the_summary_and_nothing_else(tamis, tmp_path):
         (["restore", "abc"], "no dataset in curated"),
         (["explain", "abc"], "no dataset in curated"),
         (["templates"], "no dataset in curated"),
+        (["rejects"], "no dataset in curated"),
     ],
 )
 def test_wrong_calls_are_one_clear_line_and_exit_2(tamis, tmp_path, arguments, said):
@@ -157,7 +158,7 @@ def test_verify(tamis, dataset, tmp_path):
 def test_help_names_every_command(tamis):
     done = tamis("--help")
     assert done.returncode == 0
-    for command in ("run", "verify", "restore", "explain"):
+    for command in ("run", "verify", "restore", "explain", "templates", "rejects"):
         assert command in done.stdout.decode()
 
 

@@ -1,0 +1,204 @@
+"""What was rejected, as a person or a script is told of it: where, why, what to do."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flows.show import rejects
+from tests.conftest import article, rows, write_jsonl
+from transforms import schema
+
+ROOT = Path(__file__).parent.parent
+
+
+def tamis(folder, *arguments):
+    """`tamis rejects` in a folder: exit code, standard output, standard error."""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    command = [sys.executable, "-m", "flows.cli", "rejects", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    from flows.curate import curate
+
+    folder = tmp_path_factory.mktemp("rejects")
+    raw = folder / "raw"
+    text = article(1)
+    write_jsonl(
+        raw / "news/a.jsonl",
+        [
+            {"text": text},
+            {"text": text},
+            {"text": text.replace("nobody", "no one", 1)},
+            {"content": article(2)},
+            {"text": ""},
+        ],
+    )
+    with open(raw / "news/a.jsonl", "ab") as file:
+        file.write(b'{"text": "\x1b[31mred\n')
+    write_jsonl(raw / "many.jsonl", [{"title": str(number)} for number in range(12)])
+    (raw / "noise.txt").write_bytes(b"\xe2\x82\xac" * 60 + b"\xff" + b"\x80" * 900)
+    pq.write_table(pa.table({"text": [article(3), None]}), raw / "rows.parquet")
+    write_jsonl(raw / "old.jsonl", [{"url": "https://e.example.org/", "text": article(4), "fetched_at": "2024-01-01"}])
+    parameters = {"raw": str(raw), "curated": str(folder / "curated"), "engine": "inline"}
+    curate(**parameters)
+    later = article(4) + "\nOn Monday the mayor of the town answered the letter of the three bakers.\n"
+    write_jsonl(raw / "new.jsonl", [{"url": "https://e.example.org/", "text": later, "fetched_at": "2024-02-01"}])
+    curate(**parameters)
+    return folder
+
+
+def id_at(folder, path, record):
+    found = [*rows(folder / "curated"), *rows(folder / "curated", "rejected")]
+    return next(row["id"] for row in found if (row["source_path"], row["source_record"]) == (path, record))
+
+
+def test_every_reason_has_one_line_of_advice():
+    assert tuple(rejects.ADVICE) == schema.REJECT_REASONS
+    assert [reason for reason, advice in rejects.ADVICE.items() if "\n" in advice or not advice.endswith(".")] == []
+
+
+def test_all_are_counted_by_reason_and_few_are_shown_of_each(dataset):
+    code, said, error = tamis(dataset)
+    assert (code, error) == (0, "")
+    lines = said.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == [
+        "read.invalid_json  1 record in 1 file",
+        "read.invalid_utf8  1 record in 1 file",
+        "read.no_text  14 records in 3 files",
+        "empty  1 record in 1 file",
+        "duplicate.exact  1 record in 1 file",
+        "duplicate.near  1 record in 1 file",
+        "superseded  1 record in 1 file",
+    ]
+    at = lines.index("read.no_text  14 records in 3 files")
+    assert lines[at + 1] == f"  {rejects.ADVICE['read.no_text']}"
+    assert lines[at + 2 : at + 9] == [
+        "  many.jsonl:1  'text' is missing or null",
+        '    {"title": "0"}',
+        "  many.jsonl:2  'text' is missing or null",
+        '    {"title": "1"}',
+        "  many.jsonl:3  'text' is missing or null",
+        '    {"title": "2"}',
+        "  … and 11 more: tamis rejects --reason read.no_text",
+    ]
+
+
+def test_a_reason_or_a_file_shows_every_record_in_order(dataset):
+    def places(*arguments):
+        code, said, _ = tamis(dataset, *arguments)
+        assert code == 0
+        return [line.split()[0] for line in said.splitlines() if line.startswith("  ") and ".jsonl:" in line[:20]]
+
+    assert places("--reason", "read.no_text") == [*(f"many.jsonl:{n}" for n in range(1, 13)), "news/a.jsonl:4"]
+    assert places("--reason", "read.invalid_j") == ["news/a.jsonl:6"]
+    of_news = [f"news/a.jsonl:{number}" for number in (6, 4, 5, 2, 3)]
+    for name in ("news/a.jsonl", "news", "news/", "raw/news/a.jsonl", dataset / "raw/news"):
+        assert places("--file", name) == of_news
+    assert places("--file", "news", "--reason", "duplicate.") == ["news/a.jsonl:2", "news/a.jsonl:3"]
+
+
+def test_what_stands_instead_is_named(dataset):
+    _, said, _ = tamis(dataset, "--reason", "duplicate")
+    first, second, third = (id_at(dataset, "news/a.jsonl", record) for record in "123")
+    assert f"  news/a.jsonl:2  {second}  duplicate of news/a.jsonl:1  {first}" in said
+    assert f"  news/a.jsonl:3  {third}  near-duplicate of news/a.jsonl:1  {first}  similarity 0." in said
+    _, said, _ = tamis(dataset, "--reason", "superseded")
+    old, new = id_at(dataset, "old.jsonl", "1"), id_at(dataset, "new.jsonl", "1")
+    assert f"  old.jsonl:1  {old}  gave way to new.jsonl:1  {new}\n" in said
+
+
+def test_what_was_found_is_shown_but_not_obeyed(dataset):
+    _, said, _ = tamis(dataset, "--reason", "read.invalid")
+    assert '    {"text": "\\x1b[31mred\n' in said
+    # no character is cut in two: 53 of three bytes are what goes into 160
+    assert f"    {'€' * 53}…\n" in said
+    assert "\x1b" not in said
+
+
+def test_json_is_an_object_a_line_of_every_record(dataset):
+    code, said, error = tamis(dataset, "--json")
+    found = [json.loads(line) for line in said.splitlines()]
+    assert (code, error) == (0, "")
+    assert sorted(row["id"] for row in found) == [row["id"] for row in rows(dataset / "curated", "rejected")]
+    assert all(row["advice"] == rejects.ADVICE[row["reject_reason"]] for row in found)
+    (row,) = [row for row in found if row["reject_reason"] == "duplicate.exact"]
+    first = id_at(dataset, "news/a.jsonl", "1")
+    assert row["instead"] == {"id": first, "source_path": "news/a.jsonl", "source_record": "1"}
+    assert (row["duplicate_of"], row["duplicate_similarity"], row["raw_head"]) == (first, 1.0, None)
+    (row,) = [row for row in found if row["source_path"] == "rows.parquet"]
+    assert (row["source_record"], row["reject_detail"], row["instead"]) == ("1", "'text' is null", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--reason", "bad"], "no reason is or begins with 'bad'; there are: read.corrupt, "),
+        (["--file", "none.jsonl"], "no record of 'none.jsonl' in 2-"),
+        (["--curated", "nowhere"], "no dataset in nowhere"),
+    ],
+)
+def test_wrong_calls_are_one_clear_line_and_exit_2(dataset, arguments, said):
+    code, out, error = tamis(dataset, *arguments)
+    assert (code, out) == (2, "")
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+def test_nothing_rejected_is_said(dataset, tmp_path, run):
+    for arguments, of in ((["--reason", "lang"], " as lang"), (["--file", "new.jsonl"], " of new.jsonl")):
+        code, said, _ = tamis(dataset, *arguments)
+        assert code == 0
+        assert said.startswith(f"Nothing was rejected{of}: 2-")
+        assert tamis(dataset, *arguments, "--json") == (0, "", "")
+    write_jsonl(tmp_path / "raw/a.jsonl", [{"text": article(1)}])
+    run(tmp_path / "raw", tmp_path / "curated")
+    assert tamis(tmp_path)[1].startswith("Nothing was rejected: 1-")
+
+
+# A record that is rejected, and the config that keeps it, as the advice says.
+LONG = article(5) * 3
+MIXED = (
+    article(5).split("\n\n")[1] + "\n\n" + "Der alte Müller stand jeden Morgen am Bach und sah dem Rad lange zu. " * 4
+)
+FOLLOWED = [
+    ("read.no_text", [{"content": article(5)}], {}, {"fields": {"text": "content"}}, False),
+    ("read.wrong_type", [{"text": ["a"], "body": article(5)}], {}, {"fields": {"text": "body"}}, False),
+    ("limit.record_bytes", [{"text": LONG}], {"limits": {"record_bytes": 300}}, {}, False),
+    ("limit.document_chars", [{"text": LONG}], {"limits": {"document_chars": 300}}, {}, True),
+    ("language.uncertain", [{"text": MIXED}], {"language": {"thresholds": {"en": 1.0, "de": 1.0}}}, {}, True),
+    ("language.unwanted", [{"text": LONG}], {"languages": ["fr"]}, {"languages": ["fr", "en"]}, True),
+    (
+        "duplicate.near",
+        [{"text": article(5)}, {"text": article(5).replace("nobody", "no one", 1)}],
+        {},
+        {"dedup": {"jaccard": 0.99, "sure_jaccard": 0.99, "containment": 1.0}},
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("reason", "records", "before", "after", "rebuild"), FOLLOWED, ids=[row[0] for row in FOLLOWED]
+)
+def test_who_follows_the_advice_keeps_the_record(run, tmp_path, reason, records, before, after, rebuild):
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    write_jsonl(raw / "a.jsonl", records)
+    write_jsonl(
+        raw / "b.jsonl",
+        [{"text": "Le boulanger du village salue la meunière devant la vieille église, comme tous les matins."}],
+    )
+    first = run(raw, curated, config=before)
+    assert first["rejected_by_reason"].get(reason) == 1
+    assert ("--rebuild" in rejects.ADVICE[reason]) == rebuild
+    run(raw, curated, config=after, rebuild=rebuild)
+    kept = [row["source_path"] for row in rows(curated)]
+    assert kept.count("a.jsonl") == len(records)
