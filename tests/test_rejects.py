@@ -38,7 +38,7 @@ def dataset(tmp_path_factory):
             {"text": text},
             {"text": text},
             {"text": text.replace("nobody", "no one", 1)},
-            {"content": article(2)},
+            {"story": article(2)},
             {"text": ""},
         ],
     )
@@ -56,8 +56,12 @@ def dataset(tmp_path_factory):
     return folder
 
 
+def rejected_rows(folder):
+    return rows(folder / "curated", "rejected")
+
+
 def id_at(folder, path, record):
-    found = [*rows(folder / "curated"), *rows(folder / "curated", "rejected")]
+    found = [*rows(folder / "curated"), *rejected_rows(folder)]
     return next(row["id"] for row in found if (row["source_path"], row["source_record"]) == (path, record))
 
 
@@ -81,12 +85,13 @@ def test_all_are_counted_by_reason_and_few_are_shown_of_each(dataset):
     ]
     at = lines.index("read.no_text  14 records in 3 files")
     assert lines[at + 1] == f"  {rejects.ADVICE['read.no_text']}"
+    (detail,) = {row["reject_detail"] for row in rejected_rows(dataset) if row["source_path"] == "many.jsonl"}
     assert lines[at + 2 : at + 9] == [
-        "  many.jsonl:1  'text' is missing or null",
+        f"  many.jsonl:1  {detail}",
         '    {"title": "0"}',
-        "  many.jsonl:2  'text' is missing or null",
+        f"  many.jsonl:2  {detail}",
         '    {"title": "1"}',
-        "  many.jsonl:3  'text' is missing or null",
+        f"  many.jsonl:3  {detail}",
         '    {"title": "2"}',
         "  … and 11 more: tamis rejects --reason read.no_text",
     ]
@@ -128,14 +133,14 @@ def test_json_is_an_object_a_line_of_every_record(dataset):
     code, said, error = tamis(dataset, "--json")
     found = [json.loads(line) for line in said.splitlines()]
     assert (code, error) == (0, "")
-    assert sorted(row["id"] for row in found) == [row["id"] for row in rows(dataset / "curated", "rejected")]
+    assert sorted(row["id"] for row in found) == [row["id"] for row in rejected_rows(dataset)]
     assert all(row["advice"] == rejects.ADVICE[row["reject_reason"]] for row in found)
     (row,) = [row for row in found if row["reject_reason"] == "duplicate.exact"]
     first = id_at(dataset, "news/a.jsonl", "1")
     assert row["instead"] == {"id": first, "source_path": "news/a.jsonl", "source_record": "1"}
     assert (row["duplicate_of"], row["duplicate_similarity"], row["raw_head"]) == (first, 1.0, None)
     (row,) = [row for row in found if row["source_path"] == "rows.parquet"]
-    assert (row["source_record"], row["reject_detail"], row["instead"]) == ("1", "'text' is null", None)
+    assert (row["source_record"], row["reject_reason"], row["instead"]) == ("1", "read.no_text", None)
 
 
 @pytest.mark.parametrize(
@@ -170,8 +175,8 @@ MIXED = (
     article(5).split("\n\n")[1] + "\n\n" + "Der alte Müller stand jeden Morgen am Bach und sah dem Rad lange zu. " * 4
 )
 FOLLOWED = [
-    ("read.no_text", [{"content": article(5)}], {}, {"fields": {"text": "content"}}, False),
-    ("read.wrong_type", [{"text": ["a"], "body": article(5)}], {}, {"fields": {"text": "body"}}, False),
+    ("read.no_text", [{"story": article(5)}], {}, {"fields": {"text": "story"}}, False),
+    ("read.wrong_type", [{"text": ["a"], "story": article(5)}], {}, {"fields": {"text": "story"}}, False),
     ("limit.record_bytes", [{"text": LONG}], {"limits": {"record_bytes": 300}}, {}, False),
     ("limit.document_chars", [{"text": LONG}], {"limits": {"document_chars": 300}}, {}, True),
     ("language.uncertain", [{"text": MIXED}], {"language": {"thresholds": {"en": 1.0, "de": 1.0}}}, {}, True),
@@ -200,5 +205,9 @@ def test_who_follows_the_advice_keeps_the_record(run, tmp_path, reason, records,
     assert first["rejected_by_reason"].get(reason) == 1
     assert ("--rebuild" in rejects.ADVICE[reason]) == rebuild
     run(raw, curated, config=after, rebuild=rebuild)
-    kept = [row["source_path"] for row in rows(curated)]
-    assert kept.count("a.jsonl") == len(records)
+    kept = [row for row in rows(curated) if row["source_path"] == "a.jsonl"]
+    assert len(kept) == len(records)
+    if reason.startswith("read."):
+        assert (
+            f"  a.jsonl:1  read since as a.jsonl:1  {kept[0]['id']}\n" in tamis(tmp_path, "--reason", "superseded")[1]
+        )

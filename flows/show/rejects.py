@@ -29,8 +29,8 @@ ADVICE = {
     "read.empty_file": "Nothing is in it: look at what wrote it, or leave it.",
     "read.invalid_json": "A line of a JSONL is one JSON object: mend the line where the detail says, and run again.",
     "read.invalid_utf8": 'If it is text, name its charset in the config, [read] encoding = "windows-1252" for one, and '
-    "run again; UTF-8 that was damaged is mended only at its source.",
-    "read.no_text": 'Name the field of the text in the config, [fields] text = "content" for one, and run again.',
+    "run with --config; UTF-8 that was damaged is mended only at its source.",
+    "read.no_text": 'Name the field of the text in the config, [fields] text = "story" for one, and run with --config.',
     "read.not_a_file": "Put a file there, or take it out of RAW.",
     "read.same_file": "Nothing to do: its records are read under the other path.",
     "read.trailing_garbage": "What stands before it was read: if more should follow, get or make the file again.",
@@ -52,7 +52,8 @@ ADVICE = {
     "config, and run with --rebuild.",
     "not_successor": "It looks like an error or consent page, and the document it names stays. If it is neither, give "
     "it a URL of its own.",
-    "superseded": "Nothing to do: the document it names is a later state; `supersede_by` in the config says of what.",
+    "superseded": "Nothing to do: the document it names is a later state (`supersede_by` says of what), or the same "
+    "record, read since.",
 }
 # Of each reason, where nobody asked for one or for a file.
 EXAMPLES = 3
@@ -156,7 +157,8 @@ def _lines(reject: Reject) -> Iterator[Text]:
     if reject.reject_stage != "read" and reject.raw_head is None:  # else it has no text to explain
         line.append(f"  {reject.id}", style="dim")
     if reject.instead is not None:
-        line.append(f"  {_INSTEAD[reject.reject_reason]} ")
+        mended = reject.reject_reason == "superseded" and reject.raw_head is not None
+        line.append(f"  {'read since as' if mended else _INSTEAD[reject.reject_reason]} ")
         if reject.instead.source_path is not None:
             line.append(_where(reject.instead.source_path, reject.instead.source_record), style="bold").append("  ")
         line.append(reject.instead.id, style="dim")
