@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +15,7 @@ import pytest
 from flows.show import rejects
 from tests.conftest import article, rows, write_jsonl
 from transforms import schema
+from transforms.config import Config, from_toml
 
 ROOT = Path(__file__).parent.parent
 
@@ -68,6 +71,18 @@ def id_at(folder, path, record):
 def test_every_reason_has_one_line_of_advice():
     assert tuple(rejects.ADVICE) == schema.REJECT_REASONS
     assert [reason for reason, advice in rejects.ADVICE.items() if "\n" in advice or not advice.endswith(".")] == []
+
+
+def test_settings_that_are_advised_are_those_of_the_config():
+    settings = asdict(Config())
+    said = " ".join(rejects.ADVICE.values())
+    named = re.findall(r"\b(fields|read|limits|language|dedup)\.(\w+)\b", said)
+    assert [name for section, name in named if name not in settings[section]] == []
+    assert {section for section, _ in named} == {"fields", "read", "limits", "language", "dedup"}
+    lines = re.findall(r'\w+\.\w+ = "[^"]*"', said)
+    assert lines == ['read.encoding = "windows-1252"', 'fields.text = "story"']
+    config = from_toml("\n".join(lines))
+    assert (config.read.encoding, config.fields.text) == ("windows-1252", "story")
 
 
 def test_all_are_counted_by_reason_and_few_are_shown_of_each(dataset):
@@ -171,6 +186,7 @@ def test_nothing_rejected_is_said(dataset, tmp_path, run):
 
 # A record that is rejected, and the config that keeps it, as the advice says.
 LONG = article(5) * 3
+DEEP = "\nTom &amp;amp;amp;amp;amp;amp; Anna.\n"
 MIXED = (
     article(5).split("\n\n")[1] + "\n\n" + "Der alte Müller stand jeden Morgen am Bach und sah dem Rad lange zu. " * 4
 )
@@ -178,6 +194,7 @@ FOLLOWED = [
     ("read.no_text", [{"story": article(5)}], {}, {"fields": {"text": "story"}}, False),
     ("read.wrong_type", [{"text": ["a"], "story": article(5)}], {}, {"fields": {"text": "story"}}, False),
     ("limit.record_bytes", [{"text": LONG}], {"limits": {"record_bytes": 300}}, {}, False),
+    ("limit.entity_depth", [{"text": LONG + DEEP}], {"limits": {"entity_depth": 2}}, {}, True),
     ("limit.document_chars", [{"text": LONG}], {"limits": {"document_chars": 300}}, {}, True),
     ("language.uncertain", [{"text": MIXED}], {"language": {"thresholds": {"en": 1.0, "de": 1.0}}}, {}, True),
     ("language.unwanted", [{"text": LONG}], {"languages": ["fr"]}, {"languages": ["fr", "en"]}, True),

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from rich.text import Text
 
 from flows.inputs import shown
+from flows.readers import NEVER_OPENED
 from flows.store import Ref, Store
 from flows.tables import open_table, read_groups
 from flows.versions.manifest import Manifest, files_of, require
@@ -23,36 +24,37 @@ from transforms.errors import ConfigError
 from transforms.schema import REJECT_REASONS, REJECTED
 
 # What to do about each reason, in the order of the closed list: what can be mended comes first. A file is read again
-# once it has changed, or once [fields], [read] or [limits] have; what was read is judged anew by `--rebuild`.
+# once it has changed, or once [fields], [read] or [limits] have; what was read is judged anew by `--rebuild`. Settings
+# stand as one line of a config may have them.
 ADVICE = {
     "read.corrupt": "Damaged: get or make the file again, and run again.",
     "read.empty_file": "Nothing is in it: look at what wrote it, or leave it.",
     "read.invalid_json": "A line of a JSONL is one JSON object: mend the line where the detail says, and run again.",
-    "read.invalid_utf8": 'If it is text, name its charset in the config, [read] encoding = "windows-1252" for one, and '
+    "read.invalid_utf8": 'If it is text, name its charset in a config, as read.encoding = "windows-1252", and '
     "run with --config; UTF-8 that was damaged is mended only at its source.",
-    "read.no_text": 'Name the field of the text in the config, [fields] text = "story" for one, and run with --config.',
+    "read.no_text": 'Name the field of the text in a config, as fields.text = "story", and run with --config.',
     "read.not_a_file": "Put a file there, or take it out of RAW.",
     "read.same_file": "Nothing to do: its records are read under the other path.",
     "read.trailing_garbage": "What stands before it was read: if more should follow, get or make the file again.",
     "read.truncated": "Cut off: get the whole file, and run again.",
     "read.unreadable": "Let this user read it, or mend the link, and run again.",
     "read.unsupported_format": "Convert it to a format that is read, or take it out of RAW.",
-    "read.wrong_type": "Name a field that holds text in the config, [fields] text, or mend the record, and run again.",
+    "read.wrong_type": "Name a field that holds text in the config, fields.text, or mend the record, and run again.",
     "empty": "There is no text in it: look at what wrote it, or leave it.",
     "empty_after_cleaning": "All of it was taken for boilerplate: `tamis explain ID` shows by which rules.",
-    "limit.document_chars": "Raise [limits] document_chars in the config and run with --rebuild, or split the text.",
-    "limit.entity_depth": "Raise [limits] entity_depth in the config and run with --rebuild, or unescape the text.",
-    "limit.expansion": "If you trust the file, raise [limits] expansion_ratio in the config, and run again.",
-    "limit.record_bytes": "Raise [limits] record_bytes in the config, or split the record, and run again.",
-    "language.uncertain": "To keep it, lower [language] thresholds in the config for its language, and run with "
+    "limit.document_chars": "Raise limits.document_chars in the config and run with --rebuild, or split the text.",
+    "limit.entity_depth": "Raise limits.entity_depth in the config and run with --rebuild, or unescape the text.",
+    "limit.expansion": "If you trust the file, raise limits.expansion_ratio in the config, and run again.",
+    "limit.record_bytes": "Raise limits.record_bytes in the config, or split the record, and run again.",
+    "language.uncertain": "To keep it, lower language.thresholds in the config for its language, and run with "
     "--rebuild.",
     "language.unwanted": "To keep it, add its language to `languages` in the config, and run with --rebuild.",
     "duplicate.exact": "Nothing to do: the document it names has its text.",
-    "duplicate.near": "Nothing to do, unless it says something else: then raise [dedup] jaccard and containment in the "
-    "config, and run with --rebuild.",
+    "duplicate.near": "Nothing to do, unless it says something else: then raise dedup.jaccard and dedup.containment in "
+    "the config, and run with --rebuild.",
     "not_successor": "It looks like an error or consent page, and the document it names stays. If it is neither, give "
     "it a URL of its own.",
-    "superseded": "Nothing to do: the document it names is a later state (`supersede_by` says of what), or the same "
+    "superseded": "Nothing to do: the document it names is a later state (supersede_by says of what), or the same "
     "record, read since.",
 }
 # Of each reason, where nobody asked for one or for a file.
@@ -62,7 +64,8 @@ HEAD_BYTES = 160
 # Rows made into Python's objects at once.
 _BATCH_ROWS = 10_000
 _COLUMNS = (
-    *("id", "source_path", "source_record", "url", "reject_stage", "reject_reason", "reject_detail"),
+    *("id", "source_path", "source_format", "source_record", "url"),
+    *("reject_stage", "reject_reason", "reject_detail"),
     *("duplicate_of", "duplicate_similarity", "raw_head"),
 )
 # What the document is that stands instead.
@@ -87,6 +90,7 @@ class Reject(NamedTuple):
 
     id: str
     source_path: str
+    source_format: str
     source_record: str | None
     url: str | None
     reject_stage: str
@@ -97,6 +101,11 @@ class Reject(NamedTuple):
     raw_head: str | None  # its first bytes, HEAD_BYTES or less, escaped
     instead: Place | None
     advice: str
+
+    @property
+    def was_read(self) -> bool:
+        """Whether it has a text: what could not be read has none, also where another reading took its place since."""
+        return self.reject_stage != "read" and self.raw_head is None and self.source_format not in NEVER_OPENED
 
     def as_json(self) -> dict[str, Any]:
         """Its fields, for JSON."""
@@ -154,11 +163,10 @@ def printable(text: str) -> str:
 
 def _lines(reject: Reject) -> Iterator[Text]:
     line = Text("  ").append(_where(reject.source_path, reject.source_record), style="bold")
-    if reject.reject_stage != "read" and reject.raw_head is None:  # else it has no text to explain
+    if reject.was_read:  # else it has no text to explain
         line.append(f"  {reject.id}", style="dim")
     if reject.instead is not None:
-        mended = reject.reject_reason == "superseded" and reject.raw_head is not None
-        line.append(f"  {'read since as' if mended else _INSTEAD[reject.reject_reason]} ")
+        line.append(f"  {_INSTEAD[reject.reject_reason] if reject.was_read else 'read since as'} ")
         if reject.instead.source_path is not None:
             line.append(_where(reject.instead.source_path, reject.instead.source_record), style="bold").append("  ")
         line.append(reject.instead.id, style="dim")
