@@ -1,5 +1,6 @@
 """What was rejected, as a person or a script is told of it: where, why, what to do."""
 
+import gzip
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flows.readers import compression
 from flows.show import rejects
 from tests.conftest import article, rows, write_jsonl
 from transforms import schema
@@ -206,6 +208,18 @@ FOLLOWED = [
         True,
     ),
 ]
+
+
+def test_who_follows_the_advice_reads_the_file(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(compression, "EXPANSION_FLOOR", 1_000)
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    write_jsonl(raw / "b.jsonl", [{"text": article(1)}])
+    (raw / "a.txt").write_bytes("Szczęście i zażółć".encode("cp852") + b" \x81\x8d" * 9)
+    (raw / "c.txt.gz").write_bytes(gzip.compress(article(2).encode() + b" " * 2_000_000))
+    first = run(raw, curated)
+    assert first["rejected_by_reason"] == {"read.invalid_utf8": 1, "limit.expansion": 1}
+    run(raw, curated, config={"read": {"encoding": "cp852"}, "limits": {"expansion_ratio": 100_000}})
+    assert sorted(row["source_path"] for row in rows(curated)) == ["a.txt", "b.jsonl", "c.txt.gz"]
 
 
 @pytest.mark.parametrize(
