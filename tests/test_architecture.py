@@ -182,3 +182,10 @@ def test_every_setting_stands_in_the_readme():
 
 def test_every_reason_is_documented():
     assert [reason for reason in (*schema.SPAN_REASONS, *schema.REJECT_REASONS) if f"`{reason}`" not in README] == []
+
+
+def test_every_usual_name_stands_in_the_readme():
+    from flows.readers.fields import USUAL
+
+    for column, names in USUAL.items():
+        assert f"| `{column}` | {', '.join(f'`{name}`' for name in names)} |" in README

@@ -85,11 +85,11 @@ def test_another_config_reaches_earlier_documents(tmp_path, run):
 def test_records_that_could_not_be_read_are_read_again(tmp_path, run):
     """The fields were named wrongly, and nobody looked: with the right names all comes in."""
     raw, curated = tmp_path / "raw", tmp_path / "curated"
-    records = [{"key": f"p{n}", "url": page(n)["url"], "body": article(n)} for n in range(3)]
+    records = [{"key": f"p{n}", "url": page(n)["url"], "corpo": article(n)} for n in range(3)]
     path = write_jsonl(raw / "a.jsonl", records)
     path.write_text(path.read_text() + "{no json\n")
     assert run(raw, curated)["rejected_by_reason"] == {"read.no_text": 3, "read.invalid_json": 1}
-    config = {"fields": {"id": "key", "text": "body"}}
+    config = {"fields": {"id": "key", "text": "corpo"}}
     summary = run(raw, curated, config=config, rebuild=True)
     assert (summary["documents"], summary["known"]) == (3, 1)
     documents = {row["id"] for row in rows(curated)}

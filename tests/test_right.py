@@ -462,15 +462,15 @@ def test_a12_a_damaged_old_manifest_is_one_clear_line(nights):
 
 def test_a13_a_failed_record_is_read_again_when_the_fields_are_mended(nights):
     nights(
-        {"url": "https://e.example.org/1", "body": article(1)}, {"url": "https://e.example.org/2", "body": article(2)}
+        {"url": "https://e.example.org/1", "corpo": article(1)}, {"url": "https://e.example.org/2", "corpo": article(2)}
     )
     assert reasons(nights.curated) == {"read.no_text": 2}
-    summary = nights(config={"fields": {"text": "body"}})
+    summary = nights(config={"fields": {"text": "corpo"}})
     assert summary["documents"] == 2
     rejected = rows(nights.curated, "rejected")
     assert {row["reject_detail"].removeprefix("by ") for row in rejected} == set(kept(nights.curated))
     assert reasons(nights.curated) == {"superseded": 2}
-    assert nights(config={"fields": {"text": "body"}})["published"] is False
+    assert nights(config={"fields": {"text": "corpo"}})["published"] is False
 
 
 def test_a13_a_failed_record_is_read_again_when_the_file_is_mended(nights):
@@ -485,9 +485,9 @@ def test_a13_a_failed_record_is_read_again_when_the_file_is_mended(nights):
 
 
 def test_a13_a_failed_record_is_read_in_a_renamed_file_when_the_fields_are_mended(nights):
-    nights({"url": "https://e.example.org/1", "body": article(1)}, name="a.jsonl")
+    nights({"url": "https://e.example.org/1", "corpo": article(1)}, name="a.jsonl")
     (nights.raw / "a.jsonl").rename(nights.raw / "b.jsonl")
-    assert nights(config={"fields": {"text": "body"}})["documents"] == 1
+    assert nights(config={"fields": {"text": "corpo"}})["documents"] == 1
 
 
 def test_a13_a_failed_record_that_is_still_there_is_not_superseded_by_the_one_on_its_line(nights):

@@ -153,7 +153,7 @@ def test_blocks_of_a_parquet_are_dealt_out(tmp_path: Path, monkeypatch: pytest.M
 
 def test_parquet_that_cannot_be_read_or_used_is_one_record(tmp_path: Path) -> None:
     write(tmp_path, "a.parquet", b"PAR1" + b"x" * 100)
-    pq.write_table(pa.table({"body": ["x" * 50] * 9}), tmp_path / "b.parquet", row_group_size=1)
+    pq.write_table(pa.table({"corpo": ["x" * 50] * 9}), tmp_path / "b.parquet", row_group_size=1)
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "c.parquet")
     assert [(r.source_path, r.reject_reason) for r in read(tmp_path, 10)[0]] == [
         ("a.parquet", "read.corrupt"),

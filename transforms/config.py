@@ -24,12 +24,23 @@ from transforms.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Which field of a JSONL or Parquet record is read as what."""
+    """Which field of a JSONL or Parquet record is read as what; "": one of the usual names (flows/readers/fields.py).
+    Dots reach into nested records."""
 
-    id: str = "id"
-    url: str = "url"
-    text: str = "text"
-    fetched_at: str = "fetched_at"
+    id: str = ""
+    url: str = ""
+    text: str = ""
+    fetched_at: str = ""
+    title: str = ""
+    authors: str = ""
+    published_at: str = ""
+    modified_at: str = ""
+    tags: str = ""
+    source_name: str = ""
+    language: str = ""  # what the record says, in `declared_language`
+    license: str = ""
+    # Which other fields are kept in `extra`: all, none, or those of these names.
+    extra: bool | tuple[str, ...] = True
     # What a record that isn't UTF-8 says it is in: tried first. That of one which is UTF-8 is passed over.
     charset: str = "charset"
 
@@ -48,6 +59,8 @@ class Limits:
 
     # A record is held in memory whole; web articles are kilobytes, so 64 MiB is a fault or an attack.
     record_bytes: int = 64 * 1024 * 1024
+    # Of a record's other fields, kept as JSON: room for what people note of a page, and not for the page itself.
+    extra_bytes: int = 64 * 1024
     # ftfy and langdetect are linear but slow (3 MB and .5 MB a second): ten million characters are 10-20 s.
     document_chars: int = 10_000_000
     # A 33 kB zstd bomb opens to 1 GiB (32,751×); real text, repetitive logs included, stays below 100×.
@@ -216,7 +229,7 @@ def _value(default: Any, value: Any, name: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"'{name}' is {value!r}, expected a table [{name}]")
         return _build(type(default), value, name)
-    if isinstance(default, tuple):
+    if isinstance(default, tuple) or (name == "fields.extra" and type(value) is not bool):
         if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"'{name}' is {value!r}, expected a list of strings")
         return tuple(value)

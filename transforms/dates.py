@@ -25,7 +25,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from transforms.folding import fold
-from transforms.schema import with_columns
+from transforms.schema import own_or, with_columns
 from transforms.vocabulary import languages
 
 # A date line is short; what is longer is prose (a label's value has 60, a header of several parts more).
@@ -517,7 +517,8 @@ def _is_summer_in_america(day: date) -> bool:
 
 
 def date_documents(documents: pa.Table) -> pa.Table:
-    """Date every document: adds `published_at` and `modified_at` from what was read; rows and order stay.
+    """Date every document: adds `published_at` and `modified_at` from what was read, where the record doesn't say them;
+    rows and order stay.
 
     A page can't say what came after it was fetched: a later date is of something else, an event say.
     """
@@ -525,10 +526,14 @@ def date_documents(documents: pa.Table) -> pa.Table:
     return with_columns(
         documents,
         **{
-            name: [
-                _until(parse_date(raw, language), at) if raw else None
-                for raw, language, at in zip(documents[column].to_pylist(), languages_, fetched, strict=True)
-            ]
+            name: own_or(
+                documents,
+                name,
+                [
+                    _until(parse_date(raw, language), at) if raw else None
+                    for raw, language, at in zip(documents[column].to_pylist(), languages_, fetched, strict=True)
+                ],
+            )
             for name, column in (("published_at", "published_raw"), ("modified_at", "modified_raw"))
         },
     )

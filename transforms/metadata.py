@@ -28,7 +28,7 @@ from transforms.boilerplate.lines import PROSE_WIDTH, WIDEST, is_prose, is_tease
 from transforms.dates import DIGIT, pieces, says_change
 from transforms.folding import fold
 from transforms.names import split_names
-from transforms.schema import with_columns
+from transforms.schema import own_or, with_columns
 from transforms.spans import Span, from_arrow
 
 # The bounds keep a mis-read line from becoming a field; titles of real articles stay below 250 characters.
@@ -350,13 +350,10 @@ def _whole_titles(titles: list[str]) -> list[str]:
 
 def describe_documents(documents: pa.Table) -> pa.Table:
     """Describe every document: adds the metadata columns, and `modified_raw`, from the text before stripping and what
-    went from it; rows and order stay."""
+    went from it; what the record says of itself stays. Rows and order stay."""
     columns = (documents["repaired"].to_pylist(), from_arrow(documents["removals"]), documents["site"].to_pylist())
     found = [describe(lines_of(text, removed), site) for text, removed, site in zip(*columns, strict=True)]
     lists = ("authors", "tags", "related_titles")
-    names = ("title", "author_bio", "source_name", *DATES, "previous_title", "next_title")
-    return with_columns(
-        documents,
-        **{name: [getattr(metadata, name) for metadata in found] for name in names},
-        **{name: [getattr(metadata, name) or None for metadata in found] for name in lists},
-    )
+    names = ("title", "author_bio", "source_name", *DATES, "previous_title", "next_title", *lists)
+    read = {name: [getattr(metadata, name) or None for metadata in found] for name in names}
+    return with_columns(documents, **{name: own_or(documents, name, values) for name, values in read.items()})

@@ -254,3 +254,11 @@ def with_columns(documents: pa.Table, **columns: Sequence[Any] | pa.Array | pa.C
         else:
             documents = documents.set_column(at, name, values)
     return documents
+
+
+def own_or(documents: pa.Table, name: str, values: list[Any]) -> list[Any]:
+    """Of each document what its record says in that column, else the value."""
+    if name not in documents.column_names:
+        return values
+    said = documents[name].to_pylist()
+    return [value if own is None else own for own, value in zip(said, values, strict=True)]

@@ -20,12 +20,13 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from flows.readers.fields import FieldReader
 from flows.readers.source import Source, check_unchanged
 from flows.store import Facts, Ref, Store
 from transforms.config import Config
@@ -34,9 +35,6 @@ from transforms.config import Config
 RAW_HEAD_BYTES = 1_024
 # What a message may quote of the input.
 DETAIL_CHARS = 80
-# Unix seconds from 1990 to 2100: outside, the number is a row count, milliseconds or a mistake.
-UNIX_SECONDS = (631_152_000, 4_102_444_800)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FORMATS = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
 # What is one rejected record without being opened: a link to nowhere; a fifo, socket or device, which could block; a
@@ -90,6 +88,17 @@ class Record(NamedTuple):
     reject_detail: str | None
     raw_head: bytes | None  # first 1,024 raw bytes of a rejected record; None where nothing was opened
     charset: str | None = None  # what the bytes were decoded from, by Python's name; None where UTF-8
+    # What the record says of itself (flows/readers/fields.py), and its other fields as JSON.
+    title: str | None = None
+    authors: list[str] | None = None
+    published_at: datetime | None = None
+    modified_at: datetime | None = None
+    tags: list[str] | None = None
+    source_name: str | None = None
+    declared_language: str | None = None
+    license: str | None = None
+    extra: str | None = None
+    from_record: list[str] | None = None
 
 
 def format_of(path: str) -> tuple[str, str]:
@@ -115,6 +124,8 @@ class Reading:
         self.lines = 0
         # SHA-256 of the blocks from `part.first_block` on.
         self.blocks: tuple[str, ...] = ()
+        # What was read as what.
+        self.fields = FieldReader(config)
         # Whether all of it was read, so that the blocks say what it holds.
         self.is_read = False
 
@@ -149,9 +160,12 @@ class Reading:
         from flows.readers.text import read_text
 
         if self.part.format == "jsonl":
-            self.lines = yield from read_jsonl(file, self.part, self.config)
+            self.lines = yield from read_jsonl(file, self.part, self.config, self.fields)
             return
-        readers = {"txt": read_text, "parquet": read_parquet, "unsupported": _read_unsupported}
+        if self.part.format == "parquet":
+            yield from read_parquet(file, self.part, self.config, self.fields)
+            return
+        readers = {"txt": read_text, "unsupported": _read_unsupported}
         yield from readers[self.part.format](file, self.part, self.config)
 
 
@@ -236,23 +250,3 @@ def quoted(value: object) -> str:
     """As much of a value as a message may hold."""
     text = str(value)
     return text if len(text) <= DETAIL_CHARS else text[: DETAIL_CHARS - 1] + "…"
-
-
-def read_time(value: object) -> datetime | None:
-    """An ISO 8601 text, or Unix seconds from 1990 to 2100, as UTC; None for anything else.
-
-    >>> read_time("2024-03-01T12:00:00+02:00")
-    datetime.datetime(2024, 3, 1, 10, 0, tzinfo=datetime.timezone.utc)
-    >>> read_time(1709287200)
-    datetime.datetime(2024, 3, 1, 10, 0, tzinfo=datetime.timezone.utc)
-    """
-    try:
-        if isinstance(value, str):
-            time = datetime.fromisoformat(value.strip())
-            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            first, last = UNIX_SECONDS
-            return EPOCH + timedelta(seconds=value) if first <= value <= last else None
-    except (ValueError, OverflowError):
-        pass
-    return None

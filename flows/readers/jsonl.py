@@ -17,16 +17,16 @@ import hashlib
 import json
 import re
 from collections.abc import Generator, Iterator
-from datetime import datetime
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, read_time, rejected
+from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
+from flows.readers.fields import FieldReader, Found, names_of
 from transforms.charsets import decode
-from transforms.config import Config, Fields
+from transforms.config import Config
 from transforms.errors import RecordError
 
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -49,13 +49,11 @@ EXACT = json.JSONDecoder(
 )
 
 
-def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Generator[Record, None, int]:
+def read_jsonl(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Generator[Record, None, int]:
     """The records of the part's lines, and how many lines there were.
 
     A whole file of blank lines is one `read.empty_file`, in its first part: if that has but blank lines, it looks on.
     """
-    names = config.fields
-    name_of_id, name_of_url, name_of_text, name_of_time = names.id, names.url, names.text, names.fetched_at
     path, limit = part.path, config.limits.record_bytes
     loads, sha256 = orjson.loads, hashlib.sha256
     empty = True
@@ -75,29 +73,33 @@ def read_jsonl(file: BinaryIO, part: Part, config: Config) -> Generator[Record, 
         except ValueError:
             fields, line = _without_mark(line)
         if type(fields) is dict:
-            text, source_id = fields.get(name_of_text), fields.get(name_of_id)
-            if type(text) is str and (type(source_id) is str or type(source_id) is int or source_id is None):
-                url = fields.get(name_of_url)
-                time = fields.get(name_of_time)
+            found = reader.read(fields)
+            source_id = found.id
+            is_plain = type(source_id) is str or type(source_id) is int or source_id is None
+            if type(found.text) is str and is_plain and found.is_exact:
                 empty = False
+                reader.count(found)
                 yield Record(
                     path,
                     "jsonl",
                     str(number),
                     sha256(line).hexdigest(),
-                    str(source_id) if source_id or source_id == 0 else None,
-                    url if type(url) is str and url else None,
-                    None if time is None else read_time(time),
-                    text,
+                    None if source_id is None else str(source_id),
+                    found.url,
+                    found.fetched_at,
+                    found.text,
                     None,
                     None,
                     None,
                     lines.charset,
+                    *found.own,
+                    found.extra,
+                    found.from_record,
                 )
                 continue
         if line.strip():
             empty = False
-            yield _careful(line, number, part, config, lines.charset)
+            yield _careful(line, number, part, config, reader, lines.charset)
     if empty and part.start == 0 and (part.is_whole or _is_blank(file, part, config)):
         yield rejected(part, "read.empty_file", f"{part.path}: no line but blank ones", raw=b"")
     return number - garbage
@@ -122,28 +124,23 @@ def _without_mark(line: bytes) -> tuple[Any, bytes]:
         return None, line
 
 
-def _careful(line: bytes, number: int, part: Part, config: Config, units: str | None) -> Record:
+def _careful(line: bytes, number: int, part: Part, config: Config, reader: FieldReader, units: str | None) -> Record:
     """A line that isn't plainly good; `units`: what its file is in, if that is UTF-16 or UTF-32."""
-    names = config.fields
     source_id = url = fetched_at = None
     try:
         try:
-            text, charset = _decode(line, config)
+            text, charset = _decode(line, config, reader)
         except RecordError:
-            source_id, url = _identity_of_damaged(line, names)
+            source_id, url = _identity_of_damaged(line, reader)
             raise
         fields = _parse(text)
         if type(fields) is not dict:
-            found = _type_name(fields)
-            raise RecordError("read.wrong_type", f"the record is {found}, expected an object")
-        source_id, url = _id_text(fields.get(names.id)), _url(fields.get(names.url))
-        fetched_at = _time(fields.get(names.fetched_at))
-        original = fields.get(names.text)
-        if original is None:
-            raise RecordError("read.no_text", f"'{quoted(names.text)}' is missing or null")
-        if type(original) is not str:
-            found = _type_name(original)
-            raise RecordError("read.wrong_type", f"'{quoted(names.text)}' is {found}, expected a string")
+            raise RecordError("read.wrong_type", f"the record is {_type_name(fields)}, expected an object")
+        found = reader.read(fields)
+        source_id, url, fetched_at = _id_text(found.id), found.url, found.fetched_at
+        if type(found.text) is not str:
+            reader.count_textless(fields)
+            raise _no_text(found, fields)
     except RecordError as error:
         return rejected(
             part,
@@ -155,18 +152,41 @@ def _careful(line: bytes, number: int, part: Part, config: Config, units: str | 
             url=url,
             fetched_at=fetched_at,
         )
+    reader.count(found)
     sha256 = hashlib.sha256(line).hexdigest()
-    record = Record(part.path, part.format, str(number), sha256, source_id, url, fetched_at, original, None, None, None)
-    return record._replace(charset=units or (charset if charset != "utf-8" else None))
+    return Record(
+        part.path,
+        part.format,
+        str(number),
+        sha256,
+        source_id,
+        url,
+        fetched_at,
+        found.text,
+        None,
+        None,
+        None,
+        units or (charset if charset != "utf-8" else None),
+        *found.own,
+        found.extra,
+        found.from_record,
+    )
 
 
-def _decode(line: bytes, config: Config) -> tuple[str, str]:
+def _no_text(found: Found, fields: dict[str, Any]) -> RecordError:
+    name = quoted(found.text_name)
+    if found.text is None:
+        there = quoted(", ".join(names_of(fields))) or "nothing"
+        return RecordError("read.no_text", f"'{name}' is missing or null; there: {there}")
+    return RecordError("read.wrong_type", f"'{name}' is {_type_name(found.text)}, expected a string")
+
+
+def _decode(line: bytes, config: Config, reader: FieldReader) -> tuple[str, str]:
     """The line's text and what it was in. Raises: RecordError.
 
     A decoding is right only if it is JSON: in Shift_JIS, GBK and Big5 a backslash may be half of a character.
     """
-    names = config.fields
-    key = re.escape(orjson.dumps(names.charset))
+    key = re.escape(orjson.dumps(config.fields.charset))
     said = re.search(key + rb'\s*:\s*"([!-~]{1,40}?)"', line)
 
     def prose(text: str) -> str | None:
@@ -174,12 +194,11 @@ def _decode(line: bytes, config: Config) -> tuple[str, str]:
             fields = _parse(text)
         except RecordError:
             return None
-        if type(fields) is not dict or type(fields.get(names.text)) is not str:
+        found = reader.read(fields) if type(fields) is dict else None
+        if found is None or type(found.text) is not str:
             return None
-        others = (fields.get(name) for name in (names.id, names.url))
-        return "\n".join(
-            (fields[names.text], *(other for other in others if type(other) is str and not other.isascii()))
-        )
+        others = (found.id, found.url)
+        return "\n".join((found.text, *(other for other in others if type(other) is str and not other.isascii())))
 
     return decode(line, said[1].decode() if said else None, prose, config.read.encoding)
 
@@ -221,7 +240,7 @@ def _is_too_deep(text: str) -> bool:
     return False
 
 
-def _identity_of_damaged(line: bytes, names: Fields) -> tuple[str | None, str | None]:
+def _identity_of_damaged(line: bytes, reader: FieldReader) -> tuple[str | None, str | None]:
     """Id and URL of a line that isn't UTF-8, where it is JSON otherwise and they are whole."""
     try:
         fields = _parse(line.decode(errors="replace"))
@@ -229,7 +248,8 @@ def _identity_of_damaged(line: bytes, names: Fields) -> tuple[str | None, str | 
         return None, None
     if type(fields) is not dict:
         return None, None
-    source_id, url = _id_text(fields.get(names.id)), _url(fields.get(names.url))
+    found = reader.read(fields)
+    source_id, url = _id_text(found.id), found.url
     return (
         source_id if source_id and "\ufffd" not in source_id else None,
         url if url and "\ufffd" not in url else None,
@@ -241,14 +261,6 @@ def _id_text(value: Any) -> str | None:
     if value is None or type(value) is str:
         return value or None
     return orjson.dumps(value).decode()
-
-
-def _url(value: Any) -> str | None:
-    return value if type(value) is str and value else None
-
-
-def _time(value: Any) -> datetime | None:
-    return read_time(float(orjson.dumps(value)) if type(value) is orjson.Fragment else value)
 
 
 def _type_name(value: Any) -> str:

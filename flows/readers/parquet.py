@@ -1,4 +1,4 @@
-"""Parquet: a row is a record. Only the mapped columns are read, and every page's checksum is verified.
+"""Parquet: a row is a record. Only the columns that are wanted are read, and every page's checksum is verified.
 
 Without verification 677 of 1,500 flipped bits went unseen. A row group that can't be read on is one record,
 and the next one is read. `source_sha256` is that of the row's canonical JSON, `[id,url,text,fetched_at]`; of
@@ -7,7 +7,7 @@ a record that stands for a file, that of the file. A text that isn't UTF-8 is de
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
@@ -16,18 +16,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.readers import EPOCH, Part, Record, quoted, read_time, rejected, rejected_file
+from flows.readers import Part, Record, quoted, rejected, rejected_file
+from flows.readers.fields import EPOCH, USUAL, FieldReader
 from transforms.charsets import decode
-from transforms.config import Config
+from transforms.config import Config, Fields
 from transforms.errors import RecordError
 
 # What pyarrow raises on damaged files: of 10 cuts and 1,500 flipped bits, nothing else.
 DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
+BINARY = (pa.binary(), pa.large_binary(), pa.binary_view())
+TEXTS = (pa.string(), pa.large_string(), pa.string_view(), pa.null(), *BINARY)
 # Rows decoded at a time: as many as make 16 MiB, at most 1,024.
 BATCH_BYTES, BATCH_ROWS = 16 * 1024 * 1024, 1_024
 
 
-def read_parquet(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
+def read_parquet(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Iterator[Record]:
     """The records of the part's row groups; one record for a file that can't be used at all."""
     try:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
@@ -37,16 +40,14 @@ def read_parquet(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]
         yield rejected_file(file, part, "read.corrupt", f"{part.path}: {quoted(error)}")
         return
     try:
-        _check_text(schema, config.fields.text, part.path)
+        _check_text(schema, reader, part.path)
     except RecordError as error:
         if part.start == 0:
             yield rejected_file(file, part, error.reason, error.detail)
         return
     if not metadata.num_rows and part.start == 0:
         yield rejected_file(file, part, "read.empty_file", f"{part.path}: no rows")
-    fields = config.fields
-    mapped = (fields.id, fields.url, fields.text, fields.fetched_at, fields.charset)
-    columns = [name for name in dict.fromkeys(mapped) if names.count(name) == 1]
+    columns = _columns(names, config.fields, reader)
     row = part.first_row
     for index in range(part.start, part.end or metadata.num_row_groups):
         at = row
@@ -55,50 +56,71 @@ def read_parquet(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]
             row += group.num_rows
             size = max(1, min(BATCH_ROWS, BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)))
             for batch in parquet.iter_batches(size, [index], columns, use_threads=False):
-                yield from _records(batch, at, part, config)
+                yield from _records(batch, at, part, config, reader)
                 at += len(batch)
         except DAMAGED as error:
             detail = f"row group {index}, from this row on: {quoted(error)}"
             yield rejected(part, "read.corrupt", detail, record=str(at))
 
 
-def _check_text(schema: pa.Schema, name: str, path: str) -> None:
-    """Raises: RecordError where there is no one column of that name that holds text."""
-    count = schema.names.count(name)
-    if count != 1:
-        reason = "read.wrong_type" if count else "read.no_text"
-        found = f"{path}: {count or 'no'} columns '{quoted(name)}', expected one"
-        raise RecordError(reason, f"{found}; there: {quoted(', '.join(schema.names))}")
-    kind = schema.field(name).type
+def _columns(names: Sequence[str], fields: Fields, reader: FieldReader) -> list[str]:
+    """The columns to be read: those that are mapped, and those that `extra` keeps. Of one name there may be but one."""
+    once = [name for name in dict.fromkeys(names) if names.count(name) == 1]
+    if fields.extra is True:
+        return once
+    places = reader.places(tuple(once)).values()
+    mapped = {place.key for among in places for place in among} | {fields.charset, *(fields.extra or ())}
+    return [name for name in once if name in mapped]
+
+
+def _check_text(schema: pa.Schema, reader: FieldReader, path: str) -> None:
+    """Raises: RecordError where there is no one column that can hold texts."""
+    names = schema.names
+    among = reader.places(tuple(dict.fromkeys(names)))["text"]
+    usable = [place for place in among if names.count(place.key) == 1]
+    if any(place.rest or _is_text(schema.field(place.key).type) for place in usable):
+        return
+    there = f"there: {quoted(', '.join(names))}"
+    if usable:
+        kind = schema.field(usable[0].key).type
+        raise RecordError("read.wrong_type", f"{path}: '{quoted(usable[0].name)}' is {quoted(kind)}, expected string")
+    name = among[0].name if among else reader.fields.text or USUAL["text"][0]
+    count = len(among) and names.count(among[0].key)
+    found = f"{path}: {count or 'no'} columns '{quoted(name)}', expected one; {there}"
+    if count:
+        raise RecordError("read.wrong_type", found)
+    texts = {name: 1 for name in names if _is_text(schema.field(schema.get_all_field_indices(name)[0]).type)}
+    reader.count_textless(dict.fromkeys(names) | {name: name for name in texts})
+    raise RecordError("read.no_text", found)
+
+
+def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     # A column of nulls only has no type; its rows have no text.
-    if kind not in (pa.string(), pa.large_string(), pa.string_view(), pa.null()):
-        raise RecordError("read.wrong_type", f"{path}: '{quoted(name)}' is {quoted(kind)}, expected string")
+    return kind in TEXTS
 
 
-def _records(batch: pa.RecordBatch, first: int, part: Part, config: Config) -> Iterator[Record]:
-    nothing = [None] * len(batch)
-    fields, limit = config.fields, config.limits.record_bytes
-
-    def values(name: str) -> list[Any]:
-        return _values(batch.column(name)) if name in batch.schema.names else nothing
-
-    texts = values(fields.text)
-    ids = [_id_text(value) for value in values(fields.id)]
-    urls = [value if isinstance(value, str) and value else None for value in values(fields.url)]
-    charsets = values(fields.charset)
-    times = _times(batch.column(fields.fetched_at)) if fields.fetched_at in batch.schema.names else nothing
-    rows = zip(texts, ids, urls, times, charsets, strict=True)
-    for row, (text, source_id, url, time, said) in enumerate(rows, first):
+def _records(batch: pa.RecordBatch, first: int, part: Part, config: Config, reader: FieldReader) -> Iterator[Record]:
+    limit = config.limits.record_bytes
+    names = batch.schema.names
+    columns = [_values(batch.column(name)) for name in names]
+    for row, values in enumerate(zip(*columns, strict=True), first):
+        fields = dict(zip(names, values, strict=True))
+        found = reader.read(fields)
+        source_id, text = _id_text(found.id), found.text
         readable = text.decode(errors="backslashreplace") if isinstance(text, bytes) else text
-        raw = orjson.dumps([source_id, url, readable, time])
+        if not isinstance(readable, str):
+            readable = None
+        raw = orjson.dumps([source_id, found.url, readable, found.fetched_at])
         sha256 = hashlib.sha256(raw).hexdigest()
         reason = detail = ""
         charset = None
-        if text is None:
-            reason, detail = "read.no_text", f"'{quoted(fields.text)}' is null"
+        if readable is None:
+            reader.count_textless(fields)
+            reason, detail = "read.no_text", f"'{quoted(found.text_name)}' is null"
         elif isinstance(text, bytes):
+            said = fields.get(config.fields.charset)
             try:
                 text, charset = decode(text, said if isinstance(said, str) else None, configured=config.read.encoding)
             except RecordError as error:
@@ -107,22 +129,48 @@ def _records(batch: pa.RecordBatch, first: int, part: Part, config: Config) -> I
             reason, detail = "limit.record_bytes", f"{size:,} bytes, expected at most {limit:,}"
         if reason:
             record = rejected(part, reason, detail, record=str(row), raw=raw, sha256=sha256)
-            yield record._replace(source_id=source_id, url=url, fetched_at=time)
-        else:
-            yield Record(
-                part.path, part.format, str(row), sha256, source_id, url, time, text, None, None, None, charset
-            )
+            yield record._replace(source_id=source_id, url=found.url, fetched_at=found.fetched_at)
+            continue
+        reader.count(found)
+        yield Record(
+            part.path,
+            part.format,
+            str(row),
+            sha256,
+            source_id,
+            found.url,
+            found.fetched_at,
+            text,
+            None,
+            None,
+            None,
+            charset,
+            *found.own,
+            found.extra,
+            found.from_record,
+        )
 
 
 def _values(column: "pa.Array[Any]") -> list[Any]:
     """Python values; bytes where a string isn't UTF-8, None where a value has no Python form."""
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return _times(column)
     try:
         values: list[Any] = column.to_pylist()
-        return values
     except (ValueError, OverflowError):
-        return [_value(scalar) for scalar in column]
+        values = [_value(scalar) for scalar in column]
+    if column.type in BINARY:
+        return [_in_utf8(value) for value in values]
+    return values
+
+
+def _in_utf8(value: bytes | None) -> str | bytes | None:
+    try:
+        return value if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value
 
 
 def _value(scalar: "pa.Scalar[Any]") -> Any:
@@ -147,8 +195,6 @@ def _id_text(value: Any) -> str | None:
 
 
 def _times(column: "pa.Array[Any]") -> list[datetime | None]:
-    if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
-        return [read_time(value) for value in _values(column)]
     options = pc.CastOptions(pa.timestamp("us", "UTC"), allow_time_truncate=True)
     try:
         microseconds = pc.call_function("cast", [column], options).cast(pa.int64()).to_pylist()

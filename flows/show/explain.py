@@ -9,6 +9,7 @@ from rich.text import Text
 
 from flows.inputs import list_inputs
 from flows.readers import Reading, Record
+from flows.readers.fields import OWN
 from flows.shards import plan_pieces
 from flows.stages.read import documents_of
 from flows.stages.templates import published_templates
@@ -76,8 +77,9 @@ def explain_lines(what: str, config: Config, curated: Path, wanted: str) -> list
         records = _records(Path(what), config, curated)
     else:
         _, row, restored = find(Store(curated), what)
+        said = row.get("from_record") or ()
         record: dict[str, Any] = dict.fromkeys(Record._fields) | {
-            name: row[name] for name in Record._fields if name in row
+            name: row[name] for name in Record._fields if name in row and (name not in OWN or name in said)
         }
         records = [Record(**record | {"original": restored.original, "reject_reason": None})]
     documents, learned = _prepared(records, config, curated) if records else (None, {})

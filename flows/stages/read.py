@@ -57,7 +57,7 @@ def _batches(
             records += 1
             failed += record.reject_reason is not None
             # a rejected record has no text, but it has a row
-            size += len(record.original) + len(record.raw_head or b"") + ROW_BYTES
+            size += len(record.original) + len(record.raw_head or b"") + len(record.extra or "") + ROW_BYTES
             if size >= PIECE_TEXT:
                 yield batch
                 batch, size = [], 0
@@ -69,6 +69,7 @@ def _batches(
                 "lines": reading.lines,
                 "is_read": reading.is_read,
                 "blocks": list(reading.blocks),
+                **reading.fields.said(),
             }
         )
     if batch:

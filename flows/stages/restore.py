@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.readers import Record
+from flows.readers.fields import OWN
 from flows.stages.read import PIECE_TEXT, write_piece
 from flows.state import at_of, rows_at
 from flows.step import Counts, Work
@@ -21,6 +22,8 @@ from transforms.spans import LedgerEntry
 
 # What a published row keeps when its document is made anew; all else is worked out again.
 _KEPT = ("id", "added_in", "supersedes", *Record._fields[:7], "original_sha256")
+# Beside what the record says of itself, these.
+_SAID = ("extra", "from_record")
 _REJECTION = ("reject_reason", "reject_detail", "reject_stage", "raw_head")
 
 
@@ -70,12 +73,26 @@ def _records(
         "refused_of": _named(pc.equal(reason, "not_successor"), detail, "of ", unread),
     }
     documents = table.select(list(_KEPT))
+    for name, values in own_columns(table).items():
+        documents = documents.append_column(name, values)
     for name in _REJECTION:
         found = table[name] if is_rejected else pa.nulls(len(table), column_type(name))
         added[name] = pc.if_else(unread, found, pa.scalar(None, column_type(name)))
     for name, values in added.items():
         documents = documents.append_column(name, values)
     return documents
+
+
+def own_columns(table: pa.Table) -> dict[str, pa.Array | pa.ChunkedArray]:
+    """Of published rows, what their records said of themselves: null where it was read from the text."""
+    if "from_record" not in table.column_names:  # a dataset made before there was such a column
+        return {name: pa.nulls(len(table), column_type(name)) for name in (*OWN, *_SAID)}
+    said = [set(names or ()) for names in table["from_record"].to_pylist()]
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {name: table[name] for name in _SAID}
+    for name in OWN:
+        values = zip(table[name].to_pylist(), said, strict=True)
+        columns[name] = pa.array([value if name in names else None for value, names in values], column_type(name))
+    return columns
 
 
 def _named(hit: Any, detail: Any, prefix: str, unread: Any) -> Any:

@@ -1,0 +1,561 @@
+"""Fields: what a record of names and values (JSON, a row) says of itself, read as the columns it fills.
+
+A column whose name in `[fields]` is "" is read by the names that are usual for it, in the order of USUAL: the first of
+which the record has a value that can be read. That is decided record by record, so it depends on no other, nor on where
+a file was cut. Names are compared without case, `-`, `_` and blanks; a dot reaches into a nested record. A name in
+`[fields]` is taken as it is written, and no other is tried.
+
+What is read as a column leaves the record; the rest of it is `extra`. So a value that can't be read isn't lost, and is
+counted.
+
+>>> reader = FieldReader(Config())
+>>> found = reader.read({"content": "Rust never sleeps.", "link": "https://example.org/1", "by": "Ada"})
+>>> found.text, found.url, found.extra
+('Rust never sleeps.', 'https://example.org/1', '{"by":"Ada"}')
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from transforms.codes import bcp47, code_of_label, fault_of_code, suppressed_script
+from transforms.config import Config, Fields
+from transforms.dates import parse_date
+from transforms.names import split_names
+
+# Of Common Crawl and its kin (WARC headers, OSCAR, cc_net, RedPajama, C4, FineWeb, HPLT), dolma, datatrove, newspaper,
+# trafilatura, news-please, JSON-LD, and what Scrapy spiders are wont to call their items' fields.
+USUAL: dict[str, tuple[str, ...]] = {
+    "text": (
+        *("text", "content", "body", "raw_content", "maintext", "article_body", "article_text", "article"),
+        *("full_text", "main_text", "page_content", "plain_text", "raw_text", "cleaned_text", "document"),
+    ),
+    "id": (
+        *("id", "identifier", "doc_id", "_id", "document_id", "article_id", "record_id", "uuid", "guid"),
+        *("warc_record_id", "warc_headers.warc-record-id"),
+    ),
+    "url": (
+        *("url", "metadata.url", "meta.url", "link", "uri", "u", "warc-target-uri", "warc_headers.warc-target-uri"),
+        *("page_url", "article_url", "document_url", "web_url", "canonical_url", "permalink", "source_url", "source"),
+    ),
+    "fetched_at": (
+        *("fetched_at", "date_download", "download_date", "crawl_date", "crawled_at", "scraped_at", "retrieved_at"),
+        *("warc-date", "warc_headers.warc-date", "timestamp", "ts", "added", "filedate"),
+        *("metadata.fetched_at", "metadata.date_download", "metadata.timestamp", "metadata.warc_date"),
+        *("date", "metadata.date"),  # beside a `dump` only
+    ),
+    "title": ("title", "headline", "metadata.title", "meta.title"),
+    "authors": ("authors", "author", "byline", "creator", "metadata.authors", "metadata.author", "meta.author"),
+    "published_at": (
+        *("published_at", "date_publish", "publish_date", "date_published", "published", "publication_date"),
+        *("pub_date", "metadata.published_at", "metadata.publish_date", "metadata.date_published"),
+        *("date", "metadata.date"),  # not beside a `dump`
+    ),
+    "modified_at": (
+        *("modified_at", "date_modify", "date_modified", "modified", "updated_at", "updated", "last_modified"),
+        *("metadata.modified_at", "metadata.date_modified"),
+    ),
+    "tags": ("tags", "keywords", "meta_keywords", "metadata.tags", "metadata.keywords"),
+    "source_name": ("source_name", "site_name", "source-hostname", "publisher", "metadata.site_name"),
+    "language": (
+        *("language", "lang", "document_lang", "meta_lang", "in_language", "metadata.language", "metadata.lang"),
+        "warc_headers.warc-identified-content-language",
+    ),
+    "license": ("license", "licence", "metadata.license", "metadata.licence"),
+}
+# Records within a record, in which the usual names are looked for.
+NESTED = {name.split(".")[0].replace("_", "") for names in USUAL.values() for name in names if "." in name}
+# Of a crawl (datatrove's and FineWeb's records name it), `date` is when the page was fetched.
+CRAWL = "dump"
+# Unix time from 1990 to 2100: outside, the number is a row count or a mistake.
+UNIX_SECONDS = (631_152_000, 4_102_444_800)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Nothing was published before there was print, and 0001-01-01 and 9999-12-31 stand for "unknown".
+PUBLISHED = (1400, 2100)
+# Longer values are no fields but texts.
+VALUE_CHARS, LIST_ITEMS = 1_000, 100
+# Shapes of records whose names are remembered, and how long all names of one may be.
+SHAPES, SHAPE_CHARS = 1_024, 8_192
+# Names that are said of a file without texts.
+NAMES = 20
+
+_DIGITS = re.compile(r"\d{14}|\d{10}(?:\.\d+)?|\d{13}")
+_SEPARATORS = re.compile(r"\s*[,;|、，；]\s*")
+_BY = re.compile(r"by\s+", re.IGNORECASE)
+_RFC_2822 = re.compile(r"(?:[A-Za-z]{3},\s*)?\d{1,2}\s+[A-Za-z]{3}\s+\d{4}\s+\d\d:\d\d")
+_APART = str.maketrans("", "", "_- ")
+# orjson makes floats of integers beyond 64 bits.
+_INEXACT = re.compile(rb"[:,\[]-?\d(?:\.\d+)?e\+?\d\d")
+
+
+class Own(NamedTuple):
+    """Columns that the text may fill, too, or nobody; those that the record fills stand in `from_record`."""
+
+    title: str | None
+    authors: list[str] | None
+    published_at: datetime | None
+    modified_at: datetime | None
+    tags: list[str] | None
+    source_name: str | None
+    declared_language: str | None
+    license: str | None
+
+
+OWN = Own._fields
+
+
+class Found(NamedTuple):
+    """What a record says."""
+
+    text: Any  # a string, or bytes that are none; else what stood there instead, or None
+    text_name: str
+    id: Any  # as it stood
+    url: str | None
+    fetched_at: datetime | None
+    own: Own
+    extra: str | None
+    from_record: list[str] | None
+    uses: tuple[str | None, ...]  # by which name, in the order of USUAL
+    unread: tuple[str, ...]  # columns of which no value could be read
+    cut: int  # fields that were left out of `extra`
+    is_exact: bool  # whether all numbers in `extra` are as they stood
+
+
+class _Place(NamedTuple):
+    """Where a value may stand."""
+
+    name: str
+    key: str
+    rest: tuple[str, ...]  # of a nested one
+    is_said: bool  # by the config
+
+
+# Of some of a record's names, those of the records that stand there.
+Shape = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class FieldReader:
+    """Reads records of one part; then says what it read as what."""
+
+    def __init__(self, config: Config) -> None:
+        self.fields, self.limit = config.fields, config.limits.extra_bytes
+        self.known: dict[tuple[tuple[str, ...], Shape], dict[str, tuple[_Place, ...]]] = {}
+        self.uses: Counter[tuple[str | None, ...]] = Counter()
+        self.unread: Counter[str] = Counter()
+        self.cut = 0
+        # Of records without a text: how many, and the characters of each field.
+        self.textless = 0
+        self.names: Counter[str] = Counter()
+
+    def places(self, names: tuple[str, ...], nested: Shape = ()) -> dict[str, tuple[_Place, ...]]:
+        """Where each column may stand in a record of these names, of which some hold records of such names."""
+        shape = (names, nested)
+        if (known := self.known.get(shape)) is not None:
+            return known
+        found = _places(self.fields, names, nested)
+        if len(self.known) == SHAPES:
+            self.known.clear()
+        if sum(map(len, names)) + sum(sum(map(len, inner)) for _, inner in nested) <= SHAPE_CHARS:
+            self.known[shape] = found
+        return found
+
+    def read(self, record: Mapping[str, Any]) -> Found:
+        """What the record says; `count` it if that is what becomes of it."""
+        nested = [
+            (key, tuple(value)) for key, value in record.items() if type(value) is dict and _folded(key) in NESTED
+        ]
+        places = self.places(tuple(record), tuple(nested))
+        taken: list[_Place] = []
+        unread: list[str] = []
+        uses: list[str | None] = []
+        values: dict[str, Any] = {}
+        for column, among in places.items():
+            value = name = None
+            is_there = False
+            for place in among:
+                raw = _at(record[place.key], place.rest) if place.rest else record[place.key]
+                if raw is None or (raw == "" and column != "text"):
+                    continue
+                is_there = True
+                value = _READ[column](raw)
+                if column == "url" and value is not None and not _is_address(value, place):
+                    value = None
+                if value is not None:
+                    name = place.name
+                    taken.append(place)
+                    break
+            if value is None and is_there:
+                unread.append(column)
+            values[column] = value
+            uses.append(name)
+        text_name = uses[0]
+        if text_name is None:
+            text_name, values["text"] = self._no_text(record, places["text"])
+        own = Own(*(values["language" if name == "declared_language" else name] for name in OWN))
+        extra, cut, is_exact = self._extra(record, taken)
+        return Found(
+            values["text"],
+            text_name,
+            values["id"],
+            values["url"],
+            values["fetched_at"],
+            own,
+            extra,
+            [name for name, value in zip(OWN, own, strict=True) if value is not None] or None,
+            tuple(uses),
+            tuple(unread),
+            cut,
+            is_exact,
+        )
+
+    def _no_text(self, record: Mapping[str, Any], among: tuple[_Place, ...]) -> tuple[str, Any]:
+        for place in among:
+            value = _at(record[place.key], place.rest)
+            if value is not None:
+                return place.name, value
+        return self.fields.text or USUAL["text"][0], None
+
+    def count(self, found: Found) -> None:
+        """That this is what a record was read as."""
+        self.uses[found.uses] += 1
+        self.cut += found.cut
+        if found.unread:
+            self.unread.update(found.unread)
+
+    def count_textless(self, record: Mapping[str, Any]) -> None:
+        """That this record has no text."""
+        self.textless += 1
+        for name, chars in _strings(record).items():
+            if name in self.names or len(self.names) < SHAPES:
+                self.names[name] += chars
+
+    def said(self) -> dict[str, Any]:
+        """What was counted: how often which name was read as what, what could not be read, what has no text."""
+        named: Counter[tuple[str, str]] = Counter()
+        for uses, count in self.uses.items():
+            for column, name in zip(USUAL, uses, strict=True):
+                if name is not None:
+                    named[column, name] += count
+        return {
+            "fields": [[column, name, count] for (column, name), count in sorted(named.items())],
+            "unread": dict(sorted(self.unread.items())),
+            "cut": self.cut,
+            "textless": self.textless,
+            "names": _longest_first(self.names)[:NAMES],
+        }
+
+    def _extra(self, record: Mapping[str, Any], taken: list[_Place]) -> tuple[str | None, int, bool]:
+        wanted = self.fields.extra
+        if wanted is False:
+            return None, 0, True
+        whole = {place.key for place in taken if not place.rest}
+        left = {
+            key: value
+            for key, value in record.items()
+            if value is not None and value != "" and key not in whole and (wanted is True or key in wanted)
+        }
+        for place in taken:
+            if place.rest and place.key in left:
+                if (rest := _without(left[place.key], place.rest)) is None:
+                    del left[place.key]
+                else:
+                    left[place.key] = rest
+        if not left:
+            return None, 0, True
+        said = _dumped(left)
+        if said is not None and len(said) <= self.limit:
+            return said.decode(), 0, not _INEXACT.search(said)
+        sizes = {key: _dumped({key: value}) for key, value in left.items()}
+        room, kept = self.limit - 1, {}
+        for key, one in sorted(
+            sizes.items(), key=lambda item: (len(item[1] or b""), item[0])
+        ):  # the largest are left out
+            if one is not None and len(one) - 1 <= room:
+                kept[key] = left[key]
+                room -= len(one) - 1
+        said = _dumped(kept) if kept else None
+        return said.decode() if said else None, len(left) - len(kept), not (said and _INEXACT.search(said))
+
+
+def _longest_first(names: Counter[str]) -> list[str]:
+    return [name for name, _ in sorted(names.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def names_of(record: Mapping[str, Any]) -> list[str]:
+    """The record's fields, those that hold most characters first."""
+    return _longest_first(Counter(_strings(record)))
+
+
+def _strings(record: Mapping[str, Any]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            found |= {f"{key}.{inner}": len(text) for inner, text in value.items() if isinstance(text, str)}
+        else:
+            found[key] = len(value) if isinstance(value, str) else 0
+    return found
+
+
+def _places(fields: Fields, names: tuple[str, ...], nested: Shape) -> dict[str, tuple[_Place, ...]]:
+    top = _by_folded(names)
+    within = {key: _by_folded(inner) for key, inner in nested}
+    return {
+        column: _said(said, names) if (said := getattr(fields, column)) else _usual(column, top, within)
+        for column in USUAL
+    }
+
+
+def _by_folded(names: tuple[str, ...]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        found.setdefault(_folded(name), []).append(name)
+    return found
+
+
+def _folded(name: str) -> str:
+    return name.casefold().translate(_APART)
+
+
+def _said(name: str, names: tuple[str, ...]) -> tuple[_Place, ...]:
+    """A name of the config: a field of that name, else the path it says."""
+    if name in names:
+        return (_Place(name, name, (), True),)
+    first, *rest = name.split(".")
+    return (_Place(name, first, tuple(rest), True),) if rest and first in names else ()
+
+
+def _usual(
+    column: str, top: Mapping[str, list[str]], within: Mapping[str, Mapping[str, list[str]]]
+) -> tuple[_Place, ...]:
+    places: dict[tuple[str, tuple[str, ...]], _Place] = {}
+    for name in USUAL[column]:
+        *parents, last = name.split(".")
+        records = [(key, within.get(key, {})) for key in top.get(_folded(parents[0]), ())] if parents else [("", top)]
+        for parent, among in records:
+            if last == "date" and (column == "fetched_at") != (CRAWL in among):
+                continue
+            for key in sorted(among.get(_folded(last), ()), key=lambda key: key != last):
+                if parents:
+                    place = _Place(f"{parent}.{key}", parent, (key,), False)
+                else:
+                    place = _Place(key, key, (), False)
+                places.setdefault((place.key, place.rest), place)
+    return tuple(places.values())
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    """The value that a path leads to; None where it leads nowhere."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _without(record: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """A nested record without the value that was read from it; None where nothing else is in it."""
+    first, *rest = path
+    left = {name: value for name, value in record.items() if name != first}
+    if rest and (inner := _without(record[first], rest)) is not None:
+        left[first] = inner
+    return left or None
+
+
+def _dumped(value: Any) -> bytes | None:
+    """JSON with sorted keys; None of what is nested too deep for it."""
+    try:
+        said = orjson.dumps(value, _plain, orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        return said if _is_json(said) else orjson.dumps(_valid(value), _plain, orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError, RecursionError):  # orjson's errors are both
+        return None
+
+
+def _is_json(said: bytes) -> bool:
+    if b"NaN" not in said and b"Infinity" not in said:
+        return True
+    try:
+        orjson.loads(said)
+    except ValueError:
+        return False
+    return True
+
+
+def _valid(value: Any) -> Any:
+    """With NaN and Infinity, which JSON doesn't have, as strings."""
+    if isinstance(value, dict):
+        return {name: _valid(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_valid(inner) for inner in value]
+    if type(value) is orjson.Fragment and not _is_json(said := orjson.dumps(value)):
+        return said.decode()
+    return value
+
+
+def _plain(value: Any) -> str:
+    """What only a Parquet holds: bytes as UTF-8 or else hexadecimal, decimals, times of other kinds."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
+    return str(value)
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+
+
+def _text(value: Any) -> Any:
+    return value if isinstance(value, str | bytes) else None
+
+
+def _any(value: Any) -> Any:
+    return value
+
+
+def _url(value: Any) -> str | None:
+    return value if type(value) is str else None
+
+
+def _is_address(url: str, place: _Place) -> bool:
+    """`link` and `source` may be anything."""
+    return place.is_said or place.key == "url" or "://" in url
+
+
+def _phrase(value: Any) -> str | None:
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if not isinstance(value, str) or len(value) > VALUE_CHARS:
+        return None
+    return " ".join(value.split()) or None
+
+
+def _phrases(values: list[Any], *names: str) -> list[str] | None:
+    """One each of the items, which are phrases, or records that have one."""
+    found: dict[str, None] = {}
+    for value in values[:LIST_ITEMS]:
+        if isinstance(value, dict):
+            value = next((value[name] for name in names if name in value), None)
+        if (phrase := _phrase(value)) is not None and "://" not in phrase:
+            found[phrase] = None
+    return list(found) or None
+
+
+def _authors(value: Any) -> list[str] | None:
+    """
+    >>> _authors("By Ada King and Grace Hopper"), _authors([{"name": "Ada King"}, "https://example.org/ada"])
+    (['Ada King', 'Grace Hopper'], ['Ada King'])
+    """
+    if isinstance(value, str) and len(value) <= VALUE_CHARS:
+        value = [name for part in value.split(";") for name in split_names(_BY.sub("", part.strip()), "en")]
+    return _phrases(value if isinstance(value, list) else [value], "name")
+
+
+def _tags(value: Any) -> list[str] | None:
+    if isinstance(value, str) and len(value) <= VALUE_CHARS:
+        value = _SEPARATORS.split(value)
+    return _phrases(value if isinstance(value, list) else [value], "name", "term", "label")
+
+
+def _language(value: Any) -> str | None:
+    """
+    >>> _language("en_US"), _language("deu_Latn"), _language("zh-TW"), _language("sr-Latn"), _language("English")
+    ('en', 'de', 'zh-Hant', 'sr-Latn', None)
+    """
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    code, script = code_of_label(bcp47(value.strip().replace("_", "-")))
+    if code == "und" or fault_of_code(code) is not None:
+        return None
+    return f"{code}-{script}" if script and script != suppressed_script(code) else code
+
+
+def read_time(value: object) -> datetime | None:
+    """When a page was fetched: ISO 8601, RFC 2822, fourteen digits, Unix seconds or milliseconds from 1990 to 2100, as
+    UTC; None for anything else.
+
+    >>> read_time("2024-03-01T12:00:00+02:00")
+    datetime.datetime(2024, 3, 1, 10, 0, tzinfo=datetime.timezone.utc)
+    >>> read_time(1709287200) == read_time("20240301100000") == read_time("Fri, 01 Mar 2024 10:00:00 GMT")
+    True
+    """
+    try:
+        time = _moment(value)
+        return None if time is None else time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError, IndexError):
+        return None
+
+
+def read_date(value: object) -> datetime | None:
+    """When it was published or changed: the moment where its zone is said, else midnight UTC of the day; None for what
+    is no date, or stands for none (1970-01-01, 9999-12-31).
+
+    >>> read_date("2024-03-01 12:00:00") == read_date("March 1, 2024") == read_date("2024-03-01")
+    True
+    """
+    try:
+        time = _moment(value)
+        if time is None and isinstance(value, str):
+            time = parse_date(value, "")
+        if time is None:
+            return None
+        time = datetime(time.year, time.month, time.day, tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError, IndexError):
+        return None
+    first, last = PUBLISHED
+    return time if first <= time.year < last and time != EPOCH else None
+
+
+def _moment(value: object) -> datetime | None:
+    """What a value says, without a zone where it says none. Raises: ValueError, OverflowError, IndexError."""
+    if type(value) is orjson.Fragment:
+        value = float(orjson.dumps(value))
+    if isinstance(value, str):
+        value = value.strip()
+        if len(value) > VALUE_CHARS:
+            return None
+        if not _DIGITS.fullmatch(value):
+            return _written(value)
+        if len(value) == len("20240301120000"):
+            return datetime.strptime(value, "%Y%m%d%H%M%S")
+        value = float(value)
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        first, last = UNIX_SECONDS
+        for seconds in (value, value / 1000):
+            if first <= seconds <= last:
+                return EPOCH + timedelta(seconds=seconds)
+    return None
+
+
+def _written(value: str) -> datetime | None:
+    iso = f"{value[:-3].rstrip()}+00:00" if value.endswith(("UTC", "GMT")) else value
+    try:
+        return datetime.fromisoformat(iso)
+    except ValueError:
+        if _RFC_2822.match(value) is None:
+            return None
+        return parsedate_to_datetime(value)
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "text": _text,
+    "id": _any,
+    "url": _url,
+    "fetched_at": read_time,
+    "title": _phrase,
+    "authors": _authors,
+    "published_at": read_date,
+    "modified_at": read_date,
+    "tags": _tags,
+    "source_name": _phrase,
+    "language": _language,
+    "license": _phrase,
+}
