@@ -286,10 +286,35 @@ def _print_summary(summary: dict[str, Any]) -> None:
             f"Version {summary['version']} in {summary['curated']}: {total['documents']:,} documents, "
             f"{total['rejected']:,} rejected ({summary['seconds']:.1f} s)"
         )
+    _print_fields(summary)
     for count, said in _NOTES:
         number = len(summary[count]) if count == "ignored" else summary.get(count, 0)
         if number:
             out.print(f"{number:,} {said}")
+
+
+def _print_fields(summary: dict[str, Any]) -> None:
+    """What was read as what, where a name isn't the column's own; what could not be; files without texts."""
+    from flows.readers.fields import way_out
+    from flows.run import WAYS_OUT
+
+    read_as = [
+        f"{column} from {', '.join(f'{name} ({count:,})' for name, count in names.items())}"
+        for column, names in summary["fields"].items()
+        if set(names) != {column}
+    ]
+    if read_as:
+        out.print(f"Read: {'; '.join(read_as)}", markup=False)
+    if summary["unread_values"]:
+        unread = ", ".join(f"{column} {count:,}" for column, count in summary["unread_values"].items())
+        out.print(f"Values that could not be read: {unread}", markup=False)
+    if summary["extra_cut"]:
+        out.print(f"{summary['extra_cut']:,} fields had no room in `extra` (`[limits] extra_bytes`).", markup=False)
+    without = list(summary["without_text"].items())
+    for path, sizes in without[:WAYS_OUT]:
+        out.print(way_out(path, sizes), style="yellow", markup=False)
+    if len(without) > WAYS_OUT:
+        out.print(f"… and {len(without) - WAYS_OUT:,} more such files", style="yellow")
 
 
 # What a summary counts besides, where there are any.

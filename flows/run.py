@@ -18,6 +18,7 @@ from flows.compare import join, match, pair, paragraphs, settle, verify
 from flows.engines import Engine
 from flows.inputs import InputFile, Listing, content_name, content_of, list_inputs, write_cache
 from flows.readers import Part, format_of, reading_hash
+from flows.readers.fields import USUAL, way_out
 from flows.shards import plan_pieces
 from flows.stages import clean, identify, inputs, read, restore, templates, write
 from flows.state import KINDS, State, check_state, merge, older, rows_in, state_of
@@ -47,6 +48,8 @@ SMALL_TEXT = 1024 * 1024
 MOST_GROUPS = 12
 # Of their neighbours the last, which count as twice as large: rows leave young files most, so these stay small longer.
 YOUNG_PAIRS = 3
+# Files without texts that a message tells the way out of.
+WAYS_OUT = 5
 # Contents that were read and added nothing to the current version: a cache, which no manifest names.
 IDLE = ".cache/idle.json"
 
@@ -138,6 +141,12 @@ class Run:
         self.readings: dict[str, dict[str, Any]] = {}
         self.contents: dict[str, str] = {}
         self.hashed: dict[str, str] = {}
+        # What was read as what, by column and name; what could not be read, by column; how many fields `extra` had no
+        # room for; and of files of which no record has a text, the fields and their characters.
+        self.fields: dict[str, Counter[str]] = {}
+        self.unread: Counter[str] = Counter()
+        self.cut = 0
+        self.without_text: dict[str, Counter[str]] = {}
         self.counts: dict[str, Any] = {"records": 0, "known": 0, "remaining": 0, "implausible": 0}
 
     # ---------------------------------------------------------------------------------------------------- plan · read
@@ -204,23 +213,37 @@ class Run:
             for part in one.counts["parts"]:
                 path = part["path"]
                 found = self.readings.setdefault(
-                    path, {"records": 0, "failed": 0, "lines": 0, "blocks": [], "is_read": True}
+                    path, {"records": 0, "failed": 0, "textless": 0, "lines": 0, "blocks": [], "is_read": True}
                 )
                 offsets[path] = found["lines"]
-                for name in ("records", "failed", "lines"):
+                for name in ("records", "failed", "textless", "lines"):
                     found[name] += part[name]
                 found["blocks"] += part["blocks"]
                 found["is_read"] &= part["is_read"]
+                self._count_fields(path, part)
             for number in range(one.counts["pieces"]):
                 name = f"{number:05}.parquet"
                 self.pieces.append(
                     Piece(one[f"records-{name}"], one[f"lines-{name}"], one[f"facts-{name}"], len(self.pieces), offsets)
                 )
+        self.without_text = {
+            path: names
+            for path, names in sorted(self.without_text.items())
+            if self.readings[path]["records"] == self.readings[path]["textless"]
+        }
         # What was never opened, or may not be, has no content to be known by.
         self.contents = {
             path: content_name(found["blocks"]) for path, found in self.readings.items() if found["is_read"]
         }
         self.counts["records"] = sum(found["records"] for found in self.readings.values())
+
+    def _count_fields(self, path: str, part: Mapping[str, Any]) -> None:
+        for column, name, count in part["fields"]:
+            self.fields.setdefault(column, Counter())[name] += count
+        self.unread.update(part["unread"])
+        self.cut += part["cut"]
+        if part["textless"]:
+            self.without_text.setdefault(path, Counter()).update(dict(part["names"]))
 
     # -------------------------------------------------------------------------------------------------------- identify
 
@@ -686,6 +709,7 @@ class Run:
                 f"{after['documents']} documents and {after['rejected']} rejected"
             )
         stood, left = rows_of(self.parent, "documents"), after["documents"]
+        self._check_first(left)
         if self.rebuild:  # what is new beside them makes up for none
             left = sum(one.counts["stand"] for one in self.written)
         least = (1 - self.config.succession.most_lost) * stood
@@ -698,6 +722,23 @@ class Run:
             raise RefusedError(
                 f"{left:,} documents would be left of {stood:,} ({said}): nothing is published; `--force` publishes it"
             )
+
+    def _check_first(self, kept: int) -> None:
+        """That a first run keeps something: one that doesn't was told something wrong, most likely.
+
+        Raises: RefusedError."""
+        if self.parent is not None or kept or self.force or self.counts["remaining"]:
+            return
+        reasons: Counter[str] = Counter()
+        for one in self.written:
+            reasons.update(one.counts["rejected_by_reason"])
+        said = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+        ways = [f"\n{way_out(path, sizes)}" for path, sizes in self.without_text.items()]
+        more = f"\n… and {len(ways) - WAYS_OUT:,} more such files" if len(ways) > WAYS_OUT else ""
+        raise RefusedError(
+            f"none of {self.found:,} records would be kept ({said}): nothing is published; "
+            f"`--force` publishes what was rejected{''.join(ways[:WAYS_OUT])}{more}"
+        )
 
     def publish(self) -> dict[str, Any]:
         """Put everything in its place, the pointer last; the run's summary."""
@@ -808,6 +849,14 @@ class Run:
         return {
             "curated": str(self.store.data),
             "ignored": self.listing.ignored,
+            "fields": {
+                column: dict(sorted(self.fields[column].items(), key=lambda item: (-item[1], item[0])))
+                for column in USUAL
+                if column in self.fields
+            },
+            "unread_values": dict(sorted(self.unread.items())),
+            "extra_cut": self.cut,
+            "without_text": {path: dict(sizes.most_common()) for path, sizes in self.without_text.items()},
             "timings": self.timings,
             "seconds": time.perf_counter() - self.started,
         }

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.readers import Record
-from flows.readers.fields import USUAL, FieldReader, Found, read_date
+from flows.readers.fields import USUAL, FieldReader, Found, read_date, way_out
 from flows.store import Store
 from flows.versions.checks import verify
 from tests.conftest import article, rows, write_jsonl
 from tests.test_readers import read
 from transforms.config import Config, Fields, Limits, from_toml
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, RefusedError
 
 DAY = datetime(2024, 3, 1, tzinfo=UTC)
 NOON = DAY.replace(hour=12)
@@ -399,3 +402,65 @@ def test_what_the_record_says_wins_and_outlives_a_rebuild(tmp_path: Path, run: A
     assert run(raw, curated, rebuild=True)["published"] is True
     assert everything(curated) == before
     verify(Store(curated))
+
+
+# ----------------------------------------------------------------------------------------------------------- dead ends
+
+STORIES = [{"inhalt": article(number), "datum": "4. Mai 2021"} for number in range(3)]
+WAY_OUT = """a.jsonl: no record has a text. Fields there: inhalt, datum. If one is the text, put into the config:
+[fields]
+text = "inhalt\""""
+
+
+def test_a_first_run_that_keeps_nothing_says_the_way_out(tmp_path: Path, run: Any) -> None:
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    write_jsonl(raw / "a.jsonl", STORIES)
+    with pytest.raises(RefusedError) as refused:
+        run(raw, curated)
+    assert str(refused.value).startswith("none of 3 records would be kept (read.no_text 3): nothing is published")
+    assert str(refused.value).endswith(WAY_OUT)
+    assert not (curated / "current.json").exists()
+    assert run(raw, curated, config={"fields": {"text": "inhalt"}})["documents"] == 3
+
+
+def test_with_force_it_is_published(tmp_path: Path, run: Any) -> None:
+    write_jsonl(tmp_path / "raw/a.jsonl", STORIES)
+    assert run(tmp_path / "raw", tmp_path / "curated", force=True)["rejected_by_reason"] == {"read.no_text": 3}
+
+
+def test_rows_without_a_text_say_the_way_out_too(tmp_path: Path, run: Any) -> None:
+    (tmp_path / "raw").mkdir()
+    pq.write_table(pa.Table.from_pylist([{**story, "text": 7} for story in STORIES]), tmp_path / "raw/a.parquet")
+    with pytest.raises(RefusedError, match=r'text = "inhalt"'):
+        run(tmp_path / "raw", tmp_path / "curated")
+
+
+def test_a_later_run_publishes_and_warns(tmp_path: Path, run: Any) -> None:
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    write_jsonl(raw / "b.jsonl", [{"content": article(7), "link": LINK, "author": 7}, {"text": article(8)}, {"n": 1}])
+    summary = run(raw, curated)
+    assert summary["fields"] == {"text": {"content": 1, "text": 1}, "url": {"link": 1}}
+    assert (summary["unread_values"], summary["extra_cut"], summary["without_text"]) == ({"authors": 1}, 0, {})
+    write_jsonl(raw / "a.jsonl", STORIES)
+    summary = run(raw, curated)
+    assert summary["rejected_by_reason"] == {"read.no_text": 3}
+    assert summary["without_text"]["a.jsonl"].keys() == {"inhalt", "datum"}
+
+
+def test_what_the_terminal_says(tmp_path: Path) -> None:
+    def tamis(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "flows.cli", "run", "raw", "curated", "--engine", "inline", *more]
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    write_jsonl(tmp_path / "raw/a.jsonl", STORIES)
+    refused = tamis()
+    assert (refused.returncode, WAY_OUT in refused.stderr) == (3, True)
+    write_jsonl(tmp_path / "raw/b.jsonl", [{"content": article(7), "link": LINK, "author": 7}])
+    done = tamis()
+    assert (done.returncode, WAY_OUT in done.stdout) == (0, True)
+    assert "Read: text from content (1); url from link (1)\nValues that could not be read: authors 1" in done.stdout
+
+
+def test_a_name_is_no_command_to_the_terminal() -> None:
+    assert "\x1b" not in way_out("a.jsonl", {"\x1b[31m\x9b": 7})

@@ -88,7 +88,7 @@ def test_records_that_could_not_be_read_are_read_again(tmp_path, run):
     records = [{"key": f"p{n}", "url": page(n)["url"], "corpo": article(n)} for n in range(3)]
     path = write_jsonl(raw / "a.jsonl", records)
     path.write_text(path.read_text() + "{no json\n")
-    assert run(raw, curated)["rejected_by_reason"] == {"read.no_text": 3, "read.invalid_json": 1}
+    assert run(raw, curated, force=True)["rejected_by_reason"] == {"read.no_text": 3, "read.invalid_json": 1}
     config = {"fields": {"id": "key", "text": "corpo"}}
     summary = run(raw, curated, config=config, rebuild=True)
     assert (summary["documents"], summary["known"]) == (3, 1)

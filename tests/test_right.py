@@ -462,7 +462,9 @@ def test_a12_a_damaged_old_manifest_is_one_clear_line(nights):
 
 def test_a13_a_failed_record_is_read_again_when_the_fields_are_mended(nights):
     nights(
-        {"url": "https://e.example.org/1", "corpo": article(1)}, {"url": "https://e.example.org/2", "corpo": article(2)}
+        {"url": "https://e.example.org/1", "corpo": article(1)},
+        {"url": "https://e.example.org/2", "corpo": article(2)},
+        force=True,
     )
     assert reasons(nights.curated) == {"read.no_text": 2}
     summary = nights(config={"fields": {"text": "corpo"}})
@@ -485,7 +487,7 @@ def test_a13_a_failed_record_is_read_again_when_the_file_is_mended(nights):
 
 
 def test_a13_a_failed_record_is_read_in_a_renamed_file_when_the_fields_are_mended(nights):
-    nights({"url": "https://e.example.org/1", "corpo": article(1)}, name="a.jsonl")
+    nights({"url": "https://e.example.org/1", "corpo": article(1)}, name="a.jsonl", force=True)
     (nights.raw / "a.jsonl").rename(nights.raw / "b.jsonl")
     assert nights(config={"fields": {"text": "corpo"}})["documents"] == 1
 

@@ -160,7 +160,7 @@ def test_another_code_or_config_is_for_new_records_only(tmp_path, run):
 def test_unwanted_languages_are_rejected_with_their_text(tmp_path, run):
     raw = tmp_path / "raw"
     write_jsonl(raw / "a.jsonl", [{"id": "en", "text": article(1)}])
-    run(raw, tmp_path / "curated", config={"languages": ["de"]})
+    run(raw, tmp_path / "curated", force=True, config={"languages": ["de"]})
     (row,) = rows(tmp_path / "curated", "rejected")
     assert (row["reject_reason"], row["language"], row["text"]) == ("language.unwanted", "en", article(1))
     assert rows(tmp_path / "curated") == []
@@ -171,7 +171,7 @@ def test_only_rejected_still_publishes(tmp_path, run):
     raw.mkdir()
     (raw / "empty.txt").write_text("")
     (raw / "picture.png").write_bytes(b"\x89PNG")
-    run(raw, tmp_path / "curated")
+    run(raw, tmp_path / "curated", force=True)
     reasons = {row["source_path"]: row["reject_reason"] for row in rows(tmp_path / "curated", "rejected")}
     assert reasons == {"empty.txt": "empty", "picture.png": "read.unsupported_format"}
     verify(Store(tmp_path / "curated"))

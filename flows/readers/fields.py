@@ -227,10 +227,10 @@ class FieldReader:
         if found.unread:
             self.unread.update(found.unread)
 
-    def count_textless(self, record: Mapping[str, Any]) -> None:
-        """That this record has no text."""
+    def count_textless(self, sizes: Mapping[str, int]) -> None:
+        """That a record has no text, but fields of so many characters."""
         self.textless += 1
-        for name, chars in _strings(record).items():
+        for name, chars in sizes.items():
             if name in self.names or len(self.names) < SHAPES:
                 self.names[name] += chars
 
@@ -246,7 +246,7 @@ class FieldReader:
             "unread": dict(sorted(self.unread.items())),
             "cut": self.cut,
             "textless": self.textless,
-            "names": _longest_first(self.names)[:NAMES],
+            "names": [[name, self.names[name]] for name in longest_first(self.names)[:NAMES]],
         }
 
     def _extra(self, record: Mapping[str, Any], taken: list[_Place]) -> tuple[str | None, int, bool]:
@@ -282,16 +282,35 @@ class FieldReader:
         return said.decode() if said else None, len(left) - len(kept), not (said and _INEXACT.search(said))
 
 
-def _longest_first(names: Counter[str]) -> list[str]:
-    return [name for name, _ in sorted(names.items(), key=lambda item: (-item[1], item[0]))]
+def longest_first(sizes: Mapping[str, int]) -> list[str]:
+    """Names of fields, those that hold most characters first."""
+    return sorted(sizes, key=lambda name: (-sizes[name], name))
 
 
-def names_of(record: Mapping[str, Any]) -> list[str]:
-    """The record's fields, those that hold most characters first."""
-    return _longest_first(Counter(_strings(record)))
+def way_out(path: str, sizes: Mapping[str, int]) -> str:
+    """What to do about a file without texts, whose fields hold so many characters.
+
+    >>> print(way_out("a.jsonl", {"datum": 10, "inhalt": 900}))
+    a.jsonl: no record has a text. Fields there: inhalt, datum. If one is the text, put into the config:
+    [fields]
+    text = "inhalt"
+    """
+    names = longest_first(sizes)
+    there = ", ".join(_shown(name)[1:-1] for name in names[:NAMES])
+    said = f"{path}: no record has a text. Fields there: {there or 'none'}."
+    if not names or not sizes[names[0]]:
+        return f"{said} None of them holds text."
+    return f"{said} If one is the text, put into the config:\n[fields]\ntext = {_shown(names[0])}"
 
 
-def _strings(record: Mapping[str, Any]) -> dict[str, int]:
+def _shown(name: str) -> str:
+    """As a string of TOML, on one line of a terminal."""
+    said = orjson.dumps(name if len(name) <= VALUE_CHARS else name[:VALUE_CHARS]).decode()
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in said)
+
+
+def text_sizes(record: Mapping[str, Any]) -> dict[str, int]:
+    """The record's fields, and how many characters each holds; those of records within it, too."""
     found: dict[str, int] = {}
     for key, value in record.items():
         if isinstance(value, Mapping):

@@ -24,7 +24,7 @@ import orjson
 
 from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
-from flows.readers.fields import FieldReader, Found, names_of
+from flows.readers.fields import FieldReader, Found, longest_first, text_sizes
 from transforms.charsets import decode
 from transforms.config import Config
 from transforms.errors import RecordError
@@ -139,7 +139,7 @@ def _careful(line: bytes, number: int, part: Part, config: Config, reader: Field
         found = reader.read(fields)
         source_id, url, fetched_at = _id_text(found.id), found.url, found.fetched_at
         if type(found.text) is not str:
-            reader.count_textless(fields)
+            reader.count_textless(text_sizes(fields))
             raise _no_text(found, fields)
     except RecordError as error:
         return rejected(
@@ -176,7 +176,7 @@ def _careful(line: bytes, number: int, part: Part, config: Config, reader: Field
 def _no_text(found: Found, fields: dict[str, Any]) -> RecordError:
     name = quoted(found.text_name)
     if found.text is None:
-        there = quoted(", ".join(names_of(fields))) or "nothing"
+        there = quoted(", ".join(longest_first(text_sizes(fields)))) or "nothing"
         return RecordError("read.no_text", f"'{name}' is missing or null; there: {there}")
     return RecordError("read.wrong_type", f"'{name}' is {_type_name(found.text)}, expected a string")
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flows.readers import Part, Record, quoted, rejected, rejected_file
-from flows.readers.fields import EPOCH, USUAL, FieldReader
+from flows.readers.fields import EPOCH, USUAL, FieldReader, text_sizes
 from transforms.charsets import decode
 from transforms.config import Config, Fields
 from transforms.errors import RecordError
@@ -40,7 +40,7 @@ def read_parquet(file: BinaryIO, part: Part, config: Config, reader: FieldReader
         yield rejected_file(file, part, "read.corrupt", f"{part.path}: {quoted(error)}")
         return
     try:
-        _check_text(schema, reader, part.path)
+        _check_text(schema, metadata, reader, part.path)
     except RecordError as error:
         if part.start == 0:
             yield rejected_file(file, part, error.reason, error.detail)
@@ -73,13 +73,14 @@ def _columns(names: Sequence[str], fields: Fields, reader: FieldReader) -> list[
     return [name for name in once if name in mapped]
 
 
-def _check_text(schema: pa.Schema, reader: FieldReader, path: str) -> None:
+def _check_text(schema: pa.Schema, metadata: pq.FileMetaData, reader: FieldReader, path: str) -> None:
     """Raises: RecordError where there is no one column that can hold texts."""
     names = schema.names
     among = reader.places(tuple(dict.fromkeys(names)))["text"]
     usable = [place for place in among if names.count(place.key) == 1]
     if any(place.rest or _is_text(schema.field(place.key).type) for place in usable):
         return
+    reader.count_textless(_sizes(schema, metadata))
     there = f"there: {quoted(', '.join(names))}"
     if usable:
         kind = schema.field(usable[0].key).type
@@ -89,9 +90,18 @@ def _check_text(schema: pa.Schema, reader: FieldReader, path: str) -> None:
     found = f"{path}: {count or 'no'} columns '{quoted(name)}', expected one; {there}"
     if count:
         raise RecordError("read.wrong_type", found)
-    texts = {name: 1 for name in names if _is_text(schema.field(schema.get_all_field_indices(name)[0]).type)}
-    reader.count_textless(dict.fromkeys(names) | {name: name for name in texts})
     raise RecordError("read.no_text", found)
+
+
+def _sizes(schema: pa.Schema, metadata: pq.FileMetaData) -> dict[str, int]:
+    """The columns, with the bytes of those that hold text."""
+    sizes = dict.fromkeys(schema.names, 0)
+    texts = {name for name in sizes if schema.names.count(name) == 1 and _is_text(schema.field(name).type)}
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.path_in_schema in texts:
+                sizes[column.path_in_schema] += column.total_uncompressed_size
+    return sizes
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -117,7 +127,7 @@ def _records(batch: pa.RecordBatch, first: int, part: Part, config: Config, read
         reason = detail = ""
         charset = None
         if readable is None:
-            reader.count_textless(fields)
+            reader.count_textless(text_sizes(fields))
             reason, detail = "read.no_text", f"'{quoted(found.text_name)}' is null"
         elif isinstance(text, bytes):
             said = fields.get(config.fields.charset)
