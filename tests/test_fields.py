@@ -348,6 +348,26 @@ def test_columns_that_json_does_not_have(raw: Path) -> None:
     }
 
 
+def test_nested_fields_of_a_row_are_read_without_extra_too(raw: Path) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([{"text": TEXT, "metadata": {"url": LINK, "n": 1}, "more": 2}]), sink)
+    [record] = read(raw, "a.parquet", sink.getvalue(), Config(fields=Fields(extra=False)))
+    assert (record.original, record.url, record.extra) == (TEXT, LINK, None)
+
+
+def test_a_damaged_field_costs_no_text(raw: Path) -> None:
+    sink = io.BytesIO()
+    notes = [f"{number:0300}" for number in range(200)]
+    table = pa.table({"text": [f"text {number}" for number in range(200)], "note": notes})
+    pq.write_table(table, sink, row_group_size=100, use_dictionary=False, compression="none", write_page_checksum=True)
+    content = bytearray(sink.getvalue())
+    column = pq.ParquetFile(io.BytesIO(content)).metadata.row_group(1).column(1)
+    content[column.data_page_offset + column.total_compressed_size // 2] ^= 0xFF
+    records = read(raw, "a.parquet", bytes(content))
+    assert [record.original for record in records] == [f"text {number}" for number in range(200)]
+    assert [record.extra is not None for record in records] == [True] * 100 + [False] * 100
+
+
 def test_the_config_of_fields() -> None:
     assert from_toml('[fields]\nextra = ["a"]').fields.extra == ("a",)
     assert from_toml("[fields]\nextra = false").fields.extra is False

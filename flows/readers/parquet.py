@@ -7,7 +7,7 @@ a record that stands for a file, that of the file. A text that isn't UTF-8 is de
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
@@ -35,7 +35,7 @@ def read_parquet(file: BinaryIO, part: Part, config: Config, reader: FieldReader
     try:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         schema, metadata = parquet.schema_arrow, parquet.metadata
-        names = schema.names
+        columns, mapped = _columns(schema, config.fields, reader)  # names may be damaged
     except DAMAGED as error:
         yield rejected_file(file, part, "read.corrupt", f"{part.path}: {quoted(error)}")
         return
@@ -47,7 +47,6 @@ def read_parquet(file: BinaryIO, part: Part, config: Config, reader: FieldReader
         return
     if not metadata.num_rows and part.start == 0:
         yield rejected_file(file, part, "read.empty_file", f"{part.path}: no rows")
-    columns = _columns(names, config.fields, reader)
     row = part.first_row
     for index in range(part.start, part.end or metadata.num_row_groups):
         at = row
@@ -55,22 +54,35 @@ def read_parquet(file: BinaryIO, part: Part, config: Config, reader: FieldReader
             group = metadata.row_group(index)
             row += group.num_rows
             size = max(1, min(BATCH_ROWS, BATCH_BYTES * group.num_rows // max(1, group.total_byte_size)))
-            for batch in parquet.iter_batches(size, [index], columns, use_threads=False):
-                yield from _records(batch, at, part, config, reader)
-                at += len(batch)
+            try:
+                for batch in parquet.iter_batches(size, [index], columns, use_threads=False):
+                    yield from _records(batch, at, part, config, reader)
+                    at += len(batch)
+            except DAMAGED:
+                if columns == mapped:
+                    raise
+                # Another field may be damaged, or of a kind that can't be read: the text may not.
+                skipped = at + group.num_rows - row
+                reader.cut += row - at
+                for batch in parquet.iter_batches(size, [index], mapped, use_threads=False):
+                    rest = batch.slice(min(skipped, len(batch)))
+                    skipped -= len(batch) - len(rest)
+                    yield from _records(rest, at, part, config, reader)
+                    at += len(rest)
         except DAMAGED as error:
             detail = f"row group {index}, from this row on: {quoted(error)}"
             yield rejected(part, "read.corrupt", detail, record=str(at))
 
 
-def _columns(names: Sequence[str], fields: Fields, reader: FieldReader) -> list[str]:
-    """The columns to be read: those that are mapped, and those that `extra` keeps. Of one name there may be but one."""
-    once = [name for name in dict.fromkeys(names) if names.count(name) == 1]
-    if fields.extra is True:
-        return once
-    places = reader.places(tuple(once)).values()
-    mapped = {place.key for among in places for place in among} | {fields.charset, *(fields.extra or ())}
-    return [name for name in once if name in mapped]
+def _columns(schema: pa.Schema, fields: Fields, reader: FieldReader) -> tuple[list[str], list[str]]:
+    """The columns to be read, and those of them that are mapped. Of one name there may be but one."""
+    once = [name for name in dict.fromkeys(schema.names) if schema.names.count(name) == 1]
+    structs = [(name, kind) for name in once if pa.types.is_struct(kind := schema.field(name).type)]
+    nested = tuple((name, tuple(field.name for field in kind)) for name, kind in structs)
+    places = reader.places(tuple(once), nested).values()
+    mapped = {place.key for among in places for place in among} | {fields.charset}
+    wanted = set(once) if fields.extra is True else mapped | set(fields.extra or ())
+    return [name for name in once if name in wanted], [name for name in once if name in mapped]
 
 
 def _check_text(schema: pa.Schema, metadata: pq.FileMetaData, reader: FieldReader, path: str) -> None:
