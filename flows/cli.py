@@ -41,7 +41,7 @@ Curated = Annotated[Path, typer.Option("--curated", metavar="DIR", help="The dat
 
 @app.command()
 def run(
-    raw: Annotated[Path, typer.Argument(help="Folder of raw .txt, .jsonl (.gz, .zst) and .parquet files.")] = Path(
+    raw: Annotated[Path, typer.Argument(help="Folder of raw files: text, JSONL, Parquet; compressed too.")] = Path(
         "raw"
     ),
     curated: Annotated[Path, typer.Argument(help="The dataset: made, or continued.")] = Path("curated"),

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.readers import NEVER_OPENED, format_of
+from flows.readers import FORMATS, NEVER_OPENED, format_of
 from flows.readers.source import Source, blocks_of, check_unchanged
 from flows.store import Entry, Facts, Ref, Store, is_folder, is_regular
 from transforms.errors import ConfigError
@@ -58,7 +58,7 @@ class InputFile(NamedTuple):
     path: str  # relative to RAW, '/'-separated, as it is shown; no two are alike
     key: str  # the same as the store takes it: a byte that isn't UTF-8 is a lone surrogate
     format: str  # of `readers.FORMATS`, "unsupported", or of `readers.NEVER_OPENED`
-    compression: str  # "" | "gz" | "zst"
+    compression: str  # "", or of `readers.COMPRESSIONS`
     size: int
     mtime_ns: int
     ctime_ns: int
@@ -99,7 +99,8 @@ def check_roots(raw: str | Path, curated: str | Path) -> None:
     if _is_below(source, target):
         raise ConfigError(f"RAW {raw} lies inside CURATED {curated}: a run must not write where it reads")
     if is_empty:
-        raise ConfigError(f"RAW {raw} is empty: expected .txt, .jsonl or .parquet files (.gz and .zst too)")
+        kinds = ", ".join(FORMATS)
+        raise ConfigError(f"RAW {raw} is empty: expected files of {kinds}")
 
 
 def _is_below(path: bytes, folder: bytes) -> bool:

@@ -2,9 +2,10 @@
 
 Plain JSONL is cut at every multiple of a piece's bytes, wherever its lines end: a part holds the lines that begin in
 it. Parquet is cut between row groups; text and compressed files are whole. No file is opened but what is cut, and of
-that only a Parquet's footer. Parts follow each other by top-level folder, then path, and fill pieces: each but the last
-holds `piece_bytes` or more, so there are at most bytes / `piece_bytes` + 1, however small the files; a piece grows past
-it by less than its last part. Rows never depend on where the cuts are.
+that only a Parquet's footer, or of a JSONL what would tell that it is compressed. Parts follow each other by top-level
+folder, then path, and fill pieces: each but the last holds `piece_bytes` or more, so there are at most bytes /
+`piece_bytes` + 1, however small the files; a piece grows past it by less than its last part. Rows never depend on where
+the cuts are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 
 from flows.inputs import InputFile
 from flows.readers import Part
+from flows.readers.compression import compression_of, head_of
 from flows.readers.parquet import DAMAGED
 from flows.readers.source import BLOCK_BYTES, blocks_of
 from flows.store import Store
@@ -48,6 +50,9 @@ def _parts(store: Store, file: InputFile, piece_bytes: int) -> Iterator[tuple[Pa
         return
     try:
         with store.open(file.ref) as opened:
+            if whole.is_lines and compression_of(head_of(opened), ""):
+                yield whole, file.size
+                return
             if whole.is_lines:
                 groups = []
             else:

@@ -24,7 +24,7 @@ from flows.inputs import (
     shown,
     write_cache,
 )
-from flows.readers import Reading, Record
+from flows.readers import COMPRESSIONS, FORMATS, Reading, Record
 from flows.shards import plan_pieces
 from flows.store import Store
 from transforms.config import Config
@@ -177,7 +177,7 @@ def test_what_is_no_file_is_listed_and_rejected(tmp_path: Path) -> None:
         (
             "image.png",
             "read.unsupported_format",
-            "image.png: expected one of .txt, .jsonl, .ndjson, .parquet; all but the last also with .gz or .zst",
+            f"image.png: expected one of {', '.join(FORMATS)}, compressed or not ({', '.join(COMPRESSIONS)})",
         ),
         ("loop.txt", "read.unreadable", "loop.txt: Too many levels of symbolic links"),
         ("null.jsonl", "read.not_a_file", "null.jsonl: a fifo, socket or device, expected a file"),
@@ -379,7 +379,7 @@ def test_a_raw_without_anything_to_read(tmp_path: Path) -> None:
     raw, curated = tmp_path / "raw", tmp_path / "curated"
     assert refused(raw, curated) == f"RAW {raw} is missing"
     raw.mkdir()
-    expected = f"RAW {raw} is empty: expected .txt, .jsonl or .parquet files (.gz and .zst too)"
+    expected = f"RAW {raw} is empty: expected files of {', '.join(FORMATS)}"
     assert refused(raw, curated) == expected
     write(tmp_path, "file")
     assert refused(tmp_path / "file", curated) == f"RAW {tmp_path / 'file'} is not a folder"

@@ -36,13 +36,15 @@ RAW_HEAD_BYTES = 1_024
 # What a message may quote of the input.
 DETAIL_CHARS = 80
 FORMATS = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-COMPRESSIONS = {".gz": "gz", ".zst": "zst"}
+COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": "lz4"}
+# Formats whose files may be compressed as a whole; Parquet compresses its pages.
+COMPRESSIBLE = frozenset(FORMATS.values()) - {"parquet"}
 # What is one rejected record without being opened: a link to nowhere; a fifo, socket or device, which could block; a
 # link to a file that is read under another path.
 NEVER_OPENED = ("unreadable", "not_a_file", "same_file")
 # What decides, beside our code, whether bytes can be read.
 _READING_CODE = ("flows/readers/*.py", "transforms/charsets.py", "transforms/profiles.py")
-_READING_LIBRARIES = ("charset-normalizer", "ftfy", "langdetect", "orjson", "pyarrow", "zstandard")
+_READING_LIBRARIES = ("charset-normalizer", "ftfy", "langdetect", "lz4", "orjson", "pyarrow", "zstandard")
 
 
 class Part(NamedTuple):
@@ -51,7 +53,7 @@ class Part(NamedTuple):
     path: str  # relative to RAW, '/'-separated, as it is shown
     key: str  # the same as the store takes it
     format: str  # "txt" | "jsonl" | "parquet" | "unsupported", or of NEVER_OPENED
-    compression: str  # "" | "gz" | "zst"
+    compression: str  # "", or of COMPRESSIONS: what the name says
     size: int  # of the file; this and the next two as it was listed
     mtime_ns: int
     inode: int
@@ -102,13 +104,13 @@ class Record(NamedTuple):
 
 
 def format_of(path: str) -> tuple[str, str]:
-    """Format and compression by extension: content is not guessed at."""
+    """Format and compression by extension. The format is not guessed at; the compression is asked when it is read."""
     stem, extension = os.path.splitext(path.lower())
     compression = COMPRESSIONS.get(extension, "")
     if compression:
         extension = os.path.splitext(stem)[1]
     format = FORMATS.get(extension, "unsupported")
-    if format == "unsupported" or (format == "parquet" and compression):
+    if format == "unsupported" or (compression and format not in COMPRESSIBLE):
         return "unsupported", ""
     return format, compression
 
@@ -155,18 +157,20 @@ class Reading:
 
     def _records(self, file: BinaryIO) -> Iterator[Record]:
         # Imported here, as these modules take `Part` and `Record` from this one.
+        from flows.readers.compression import as_it_is
         from flows.readers.jsonl import read_jsonl
         from flows.readers.parquet import read_parquet
         from flows.readers.text import read_text
 
-        if self.part.format == "jsonl":
-            self.lines = yield from read_jsonl(file, self.part, self.config, self.fields)
+        part = as_it_is(file, self.part)
+        if part.format == "jsonl":
+            self.lines = yield from read_jsonl(file, part, self.config, self.fields)
             return
-        if self.part.format == "parquet":
-            yield from read_parquet(file, self.part, self.config, self.fields)
+        if part.format == "parquet":
+            yield from read_parquet(file, part, self.config, self.fields)
             return
         readers = {"txt": read_text, "unsupported": _read_unsupported}
-        yield from readers[self.part.format](file, self.part, self.config)
+        yield from readers[part.format](file, part, self.config)
 
 
 def _never_opened(part: Part) -> Record:
@@ -197,7 +201,7 @@ def _reading_code() -> str:
 def _read_unsupported(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
     """A file of a format Tamis doesn't read is one rejected record."""
     known = ", ".join(FORMATS)
-    detail = f"{part.path}: expected one of {known}; all but the last also with .gz or .zst"
+    detail = f"{part.path}: expected one of {known}, compressed or not ({', '.join(COMPRESSIONS)})"
     yield rejected_file(file, part, "read.unsupported_format", detail)
 
 
