@@ -113,6 +113,8 @@ every_compression = pytest.mark.parametrize(("extension", "compress"), COMPRESS,
     [
         ("a.txt", ("txt", "")),
         ("A.TXT.GZ", ("txt", "gz")),
+        ("a.text", ("txt", "")),
+        ("notes.md.xz", ("txt", "xz")),
         ("b/a.jsonl", ("jsonl", "")),
         ("a.ndjson.zst", ("jsonl", "zst")),
         ("a.b.Parquet", ("parquet", "")),

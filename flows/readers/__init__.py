@@ -35,7 +35,14 @@ from transforms.config import Config
 RAW_HEAD_BYTES = 1_024
 # What a message may quote of the input.
 DETAIL_CHARS = 80
-FORMATS = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+FORMATS = {
+    ".txt": "txt",
+    ".text": "txt",
+    ".md": "txt",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": "lz4"}
 # Formats whose files may be compressed as a whole; Parquet compresses its pages.
 COMPRESSIBLE = frozenset(FORMATS.values()) - {"parquet"}
