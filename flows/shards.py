@@ -2,7 +2,7 @@
 
 Plain JSONL is cut at every multiple of a piece's bytes, wherever its lines end: a part holds the lines that begin in
 it. Parquet is cut between row groups; text and compressed files are whole. No file is opened but what is cut, and of
-that only a Parquet's footer, or of a JSONL what would tell that it is compressed. Parts follow each other by top-level
+that only a Parquet's footer, or of a JSONL what would tell that it is none. Parts follow each other by top-level
 folder, then path, and fill pieces: each but the last holds `piece_bytes` or more, so there are at most bytes /
 `piece_bytes` + 1, however small the files; a piece grows past it by less than its last part. Rows never depend on where
 the cuts are.
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from flows.inputs import InputFile
 from flows.readers import Part
 from flows.readers.compression import compression_of, head_of
+from flows.readers.objects import begins_list
 from flows.readers.parquet import DAMAGED
 from flows.readers.source import BLOCK_BYTES, blocks_of
 from flows.store import Store
@@ -50,7 +51,7 @@ def _parts(store: Store, file: InputFile, piece_bytes: int) -> Iterator[tuple[Pa
         return
     try:
         with store.open(file.ref) as opened:
-            if whole.is_lines and compression_of(head_of(opened), ""):
+            if whole.is_lines and _is_one(head_of(opened)):
                 yield whole, file.size
                 return
             if whole.is_lines:
@@ -62,6 +63,11 @@ def _parts(store: Store, file: InputFile, piece_bytes: int) -> Iterator[tuple[Pa
         yield whole, file.size
         return
     yield from _cut_lines(whole, piece_bytes) if whole.is_lines else _cut_groups(whole, groups, piece_bytes)
+
+
+def _is_one(head: bytes) -> bool:
+    """Whether what is called a JSONL, and begins like this, is no lines to be cut: compressed, or a list."""
+    return bool(compression_of(head, "")) or begins_list(head)
 
 
 def whole_part(file: InputFile) -> Part:

@@ -29,7 +29,7 @@ from flows.inputs import InputFile, content_name, list_inputs
 from flows.readers import COMPRESSIONS, DETAIL_CHARS, FORMATS, Part, Reading, Record, format_of, reading_hash
 from flows.readers.compression import EXPANSION_FLOOR
 from flows.readers.fields import read_time
-from flows.readers.jsonl import _charset_of_units
+from flows.readers.jsonl import charset_of_units
 from flows.readers.source import BLOCK_BYTES
 from flows.shards import plan_pieces, whole_part
 from flows.step import Step, Work, run_step
@@ -120,7 +120,7 @@ every_compression = pytest.mark.parametrize(("extension", "compress"), COMPRESS,
         ("a.b.Parquet", ("parquet", "")),
         ("a.parquet.gz", ("unsupported", "")),
         ("a.gz", ("unsupported", "")),
-        ("a.json", ("unsupported", "")),
+        ("a.json.gz", ("json", "gz")),
         ("a.html", ("unsupported", "")),
         ("a.jsonl.bz2", ("jsonl", "bz2")),
         ("a.jsonl.gz.gz", ("unsupported", "")),
@@ -859,7 +859,7 @@ contents = st.lists(st.binary(max_size=12) | json_lines | st.just(b" \t"), max_s
 @example(BOM + b"\n\x0c\x0b\n\x1c\n\x85")
 @example(b"\r\r\n")
 def test_any_bytes_give_a_record_for_each_line_that_is_not_blank(raw: Path, content: bytes) -> None:
-    assume(_charset_of_units(content) is None)
+    assume(charset_of_units(content) is None)
     lines = [line.removeprefix(BOM) for line in content.split(b"\n")]
     numbers: list[str | None] = [str(number) for number, line in enumerate(lines, 1) if line.strip()]
     for name, stored in [("l.jsonl", content), ("l.jsonl.gz", gz(content)), ("l.jsonl.zst", zst(content))]:

@@ -46,8 +46,10 @@ IDENTITY = [
 ]
 PROVENANCE = [
     _needed("source_path", _string, "Input file, relative to RAW"),
-    _needed("source_format", _string, "txt, jsonl or parquet; else what the file was taken for"),
-    _maybe("source_record", _string, "Line number in a JSONL (from 1), row number in a Parquet (from 0)"),
+    _needed("source_format", _string, "txt, jsonl, json, …; else what the file was taken for"),
+    _maybe(
+        "source_record", _string, "Number of the line (JSONL) or object (JSON), from 1; of the row (Parquet), from 0"
+    ),
     _needed("source_sha256", _string, "SHA-256 of the raw record's bytes"),
     _needed("original_sha256", _string, "SHA-256 of the original text's UTF-8; proves a restoration"),
     _maybe("url", _string, "URL as the record gives it"),

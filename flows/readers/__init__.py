@@ -41,6 +41,7 @@ FORMATS = {
     ".md": "txt",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
     ".parquet": "parquet",
 }
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": "lz4"}
@@ -164,19 +165,20 @@ class Reading:
 
     def _records(self, file: BinaryIO) -> Iterator[Record]:
         # Imported here, as these modules take `Part` and `Record` from this one.
+        from flows.readers import jsonl, objects, parquet, text
         from flows.readers.compression import as_it_is
-        from flows.readers.jsonl import read_jsonl
-        from flows.readers.parquet import read_parquet
-        from flows.readers.text import read_text
 
         part = as_it_is(file, self.part)
-        if part.format == "jsonl":
-            self.lines = yield from read_jsonl(file, part, self.config, self.fields)
+        if part.format == "jsonl" and not objects.is_list(file, part, self.config):
+            self.lines = yield from jsonl.read_jsonl(file, part, self.config, self.fields)
+            return
+        if part.format in ("jsonl", "json"):
+            yield from objects.read(file, part, self.config, self.fields)
             return
         if part.format == "parquet":
-            yield from read_parquet(file, part, self.config, self.fields)
+            yield from parquet.read_parquet(file, part, self.config, self.fields)
             return
-        readers = {"txt": read_text, "unsupported": _read_unsupported}
+        readers = {"txt": text.read_text, "unsupported": _read_unsupported}
         yield from readers[part.format](file, part, self.config)
 
 

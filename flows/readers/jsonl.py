@@ -18,7 +18,7 @@ import json
 import re
 from collections.abc import Generator, Iterator
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import orjson
 
@@ -30,13 +30,13 @@ from transforms.config import Config
 from transforms.errors import RecordError
 
 UTF8_BOM = b"\xef\xbb\xbf"
-# How a file of objects begins in units of two or four bytes: with a byte order mark, or with a brace and another
+# How a file of objects begins in units of two or four bytes: with a byte order mark, or with a bracket and another
 # character of ASCII.
 WIDE = (
-    (re.compile(rb"\xff\xfe\x00\x00|\{\x00\x00\x00"), "utf-32-le"),
-    (re.compile(rb"\x00\x00\xfe\xff|\x00\x00\x00\{"), "utf-32-be"),
-    (re.compile(rb"\xff\xfe|\{\x00[\t\n\r -~]\x00"), "utf-16-le"),
-    (re.compile(rb"\xfe\xff|\x00\{\x00[\t\n\r -~]"), "utf-16-be"),
+    (re.compile(rb"\xff\xfe\x00\x00|[{\[]\x00\x00\x00"), "utf-32-le"),
+    (re.compile(rb"\x00\x00\xfe\xff|\x00\x00\x00[{\[]"), "utf-32-be"),
+    (re.compile(rb"\xff\xfe|[{\[]\x00[\t\n\r -~]\x00"), "utf-16-le"),
+    (re.compile(rb"\xfe\xff|\x00[{\[]\x00[\t\n\r -~]"), "utf-16-be"),
 )
 # The standard library's own depth limit is what the caller leaves of the stack; a fixed one gives one answer.
 MAX_DEPTH = 250
@@ -54,13 +54,34 @@ def read_jsonl(file: BinaryIO, part: Part, config: Config, reader: FieldReader) 
 
     A whole file of blank lines is one `read.empty_file`, in its first part: if that has but blank lines, it looks on.
     """
-    path, limit = part.path, config.limits.record_bytes
+    lines = Lines(file, part, config)
+    empty, count = yield from read_objects(lines, part, config, reader)
+    if empty and part.start == 0 and (part.is_whole or _is_blank(file, part, config)):
+        yield rejected(part, "read.empty_file", f"{part.path}: no line but blank ones", raw=b"")
+    return count
+
+
+class Objects(Protocol):
+    """Objects, one at a time, without white space around them; what could not be read."""
+
+    @property
+    def charset(self) -> str | None:
+        """What the file is in, where that is UTF-16 or UTF-32."""
+
+    def __iter__(self) -> "Iterator[bytes | Unread]":
+        """In order, blank ones too."""
+
+
+def read_objects(
+    lines: Objects, part: Part, config: Config, reader: FieldReader
+) -> Generator[Record, None, tuple[bool, int]]:
+    """The records of these, then whether all were blank, and how many there were."""
+    path, format, limit = part.path, part.format, config.limits.record_bytes
     loads, sha256 = orjson.loads, hashlib.sha256
     empty = True
     number = garbage = 0
-    lines = _Lines(file, part, config)
     for number, line in enumerate(lines, 1):
-        if isinstance(line, _Unread):
+        if isinstance(line, Unread):
             empty, garbage = False, not line.is_line
             yield _unread(part, number, line)
             continue
@@ -81,7 +102,7 @@ def read_jsonl(file: BinaryIO, part: Part, config: Config, reader: FieldReader) 
                 reader.count(found)
                 yield Record(
                     path,
-                    "jsonl",
+                    format,
                     str(number),
                     sha256(line).hexdigest(),
                     None if source_id is None else str(source_id),
@@ -100,16 +121,14 @@ def read_jsonl(file: BinaryIO, part: Part, config: Config, reader: FieldReader) 
         if line.strip():
             empty = False
             yield _careful(line, number, part, config, reader, lines.charset)
-    if empty and part.start == 0 and (part.is_whole or _is_blank(file, part, config)):
-        yield rejected(part, "read.empty_file", f"{part.path}: no line but blank ones", raw=b"")
-    return number - garbage
+    return empty, number - garbage
 
 
 def _is_blank(file: BinaryIO, part: Part, config: Config) -> bool:
     """Whether all of the file is blank lines."""
     whole = part._replace(start=0, end=part.size)
     return all(
-        isinstance(line, bytes) and not line.removeprefix(UTF8_BOM).strip() for line in _Lines(file, whole, config)
+        isinstance(line, bytes) and not line.removeprefix(UTF8_BOM).strip() for line in Lines(file, whole, config)
     )
 
 
@@ -270,7 +289,7 @@ def _type_name(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-class _Unread(NamedTuple):
+class Unread(NamedTuple):
     """A line that was passed over, or the rest of a damaged file."""
 
     reason: str
@@ -280,17 +299,17 @@ class _Unread(NamedTuple):
     is_line: bool = True
 
 
-def _unread(part: Part, number: int, found: _Unread) -> Record:
+def _unread(part: Part, number: int, found: Unread) -> Record:
     record = str(number) if found.is_line else None
     return rejected(part, found.reason, found.detail, record=record, raw=found.raw_head, sha256=found.sha256)
 
 
-def _too_long(line: bytes, limit: int) -> _Unread:
+def _too_long(line: bytes, limit: int) -> Unread:
     detail = f"{len(line):,} bytes, expected at most {limit:,}"
-    return _Unread("limit.record_bytes", detail, hashlib.sha256(line).hexdigest(), line[:RAW_HEAD_BYTES])
+    return Unread("limit.record_bytes", detail, hashlib.sha256(line).hexdigest(), line[:RAW_HEAD_BYTES])
 
 
-class _OpenLine:
+class OpenLine:
     """A line whose end hasn't come yet: held up to the limit (and its \\r), beyond that only hashed."""
 
     def __init__(self, limit: int) -> None:
@@ -317,23 +336,23 @@ class _OpenLine:
             self.digest.update(piece.removesuffix(b"\r"))
         self.pieces.clear()
 
-    def ended(self) -> bytes | _Unread:
+    def ended(self) -> bytes | Unread:
         """The line without its line end; b"" for a blank one that was too long to hold."""
         if self.size <= self.limit + 1:
             return b"".join(self.pieces).removesuffix(b"\r")
         if self.is_blank:
             return b""
         detail = f"{self.size - len(self.held_return):,} bytes, expected at most {self.limit:,}"
-        return _Unread("limit.record_bytes", detail, self.digest.hexdigest(), self.raw_head)
+        return Unread("limit.record_bytes", detail, self.digest.hexdigest(), self.raw_head)
 
-    def damaged(self, damage: Damage) -> _Unread:
+    def damaged(self, damage: Damage) -> Unread:
         """What there is of the line where the file can't be read on."""
         self._let_go()
         self.digest.update(self.held_return)
-        return _Unread(damage.reason, damage.detail, self.digest.hexdigest(), self.raw_head)
+        return Unread(damage.reason, damage.detail, self.digest.hexdigest(), self.raw_head)
 
 
-class _Lines:
+class Lines:
     """Every line without its line end, blank ones too; last, where the file is damaged, all that is left."""
 
     def __init__(self, file: BinaryIO, part: Part, config: Config) -> None:
@@ -343,17 +362,17 @@ class _Lines:
         # What the file is in, where that is UTF-16 or UTF-32: its lines are given in UTF-8.
         self.charset: str | None = None
 
-    def __iter__(self) -> Iterator[bytes | _Unread]:
+    def __iter__(self) -> Iterator[bytes | Unread]:
         limit = self.config.limits.record_bytes
-        line = _OpenLine(limit)
+        line = OpenLine(limit)
         garbage: Garbage | None = None
         try:
-            for chunk in self._chunks():
+            for chunk in self.chunks():
                 first, *others = chunk.split(b"\n")
                 line.add(first)
                 if others:
                     yield line.ended()
-                    line = _OpenLine(limit)
+                    line = OpenLine(limit)
                     line.add(others.pop())
                     yield from [other.removesuffix(b"\r") for other in others] if b"\r" in chunk else others
         except Garbage as found:
@@ -364,26 +383,27 @@ class _Lines:
         if line.size:
             yield line.ended()
         if garbage:
-            yield _Unread(garbage.reason, garbage.detail, garbage.sha256, garbage.raw_head, is_line=False)
+            yield Unread(garbage.reason, garbage.detail, garbage.sha256, garbage.raw_head, is_line=False)
 
-    def _chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Iterator[bytes]:
         """The part in UTF-8, without the mark that may begin the file. Raises: Damage, OSError."""
         part = self.part
         if part.is_lines:
             self.file.seek(0)
-            self.charset = _charset_of_units(self.file.read(4))
+            self.charset = charset_of_units(self.file.read(4))
             chunks = read_chunks(self.file, part, self.config, "\n".encode(self.charset or "utf-8"))
         else:
             chunks = _from_four(read_chunks(self.file, part, self.config))
             first = next(chunks, b"")
-            self.charset = _charset_of_units(first)
+            self.charset = charset_of_units(first)
             chunks = chain((first,), chunks)
         if self.charset:
             chunks = _in_utf8(chunks, self.charset)
         return _without_bom(chunks) if part.start == 0 else chunks
 
 
-def _charset_of_units(head: bytes) -> str | None:
+def charset_of_units(head: bytes) -> str | None:
+    """What a file is in that begins like this, if that is UTF-16 or UTF-32."""
     return next((name for pattern, name in WIDE if pattern.match(head)), None)
 
 
