@@ -93,14 +93,14 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_inputs_are_sorted_and_dotfiles_passed_over(tmp_path: Path) -> None:
-    write(tmp_path, "b.txt", "a/c.txt.GZ", "a-b/d.jsonl", "a/f.csv", content=b"text")
+    write(tmp_path, "b.txt", "a/c.txt.GZ", "a-b/d.jsonl", "a/f.pdf", content=b"text")
     write(tmp_path, ".hidden", "a/.DS_Store", ".git/objects/x", "a/empty.txt", content=b"")
     files, ignored = listed(tmp_path)
     assert [(file.path, file.key, file.format, file.compression, file.size) for file in files] == [
         ("a-b/d.jsonl", "a-b/d.jsonl", "jsonl", "", 4),
         ("a/c.txt.GZ", "a/c.txt.GZ", "txt", "gz", 4),
         ("a/empty.txt", "a/empty.txt", "txt", "", 0),
-        ("a/f.csv", "a/f.csv", "unsupported", "", 4),
+        ("a/f.pdf", "a/f.pdf", "unsupported", "", 4),
         ("b.txt", "b.txt", "txt", "", 4),
     ]
     at = (tmp_path / "b.txt").stat()

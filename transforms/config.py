@@ -51,6 +51,8 @@ class Read:
 
     # The charset of records that aren't UTF-8 and don't say theirs: taken as said. "": it is detected.
     encoding: str = ""
+    # What parts the cells of a CSV or TSV. "": it is told by the header.
+    delimiter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +255,11 @@ def _check(config: Config) -> None:
     for name, (value, allowed) in choices.items():
         if value not in allowed:
             raise ConfigError(f"'{name}' is {value!r}, expected one of: {', '.join(allowed)}")
+    delimiter = config.read.delimiter
+    if len(delimiter) > 1 or delimiter in ('"', "\n", "\r") or not delimiter.isascii():
+        raise ConfigError(
+            f"'read.delimiter' is {delimiter!r}, expected one character of ASCII but quotes and line ends"
+        )
     from transforms.charsets import codec_of  # which takes its settings from here
 
     if config.read.encoding and not codec_of(config.read.encoding):

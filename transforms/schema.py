@@ -48,7 +48,9 @@ PROVENANCE = [
     _needed("source_path", _string, "Input file, relative to RAW"),
     _needed("source_format", _string, "txt, jsonl, json, …; else what the file was taken for"),
     _maybe(
-        "source_record", _string, "Number of the line (JSONL) or object (JSON), from 1; of the row (Parquet), from 0"
+        "source_record",
+        _string,
+        "Number of the line (JSONL), object (JSON) or row (CSV), from 1; of the row (Parquet), from 0",
     ),
     _needed("source_sha256", _string, "SHA-256 of the raw record's bytes"),
     _needed("original_sha256", _string, "SHA-256 of the original text's UTF-8; proves a restoration"),
@@ -187,7 +189,16 @@ REJECT_REASONS = (
     *[
         f"read.{kind}"
         for kind in (
-            *("corrupt", "empty_file", "invalid_json", "invalid_utf8", "no_text", "not_a_file", "same_file"),
+            *(
+                "corrupt",
+                "empty_file",
+                "invalid_json",
+                "invalid_row",
+                "invalid_utf8",
+                "no_text",
+                "not_a_file",
+                "same_file",
+            ),
             *("trailing_garbage", "truncated", "unreadable", "unsupported_format", "wrong_type"),
         )
     ],

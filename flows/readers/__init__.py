@@ -11,7 +11,7 @@ parts adds up their `lines`.
 
 >>> format_of("news/2024.JSONL.gz")
 ('jsonl', 'gz')
->>> format_of("news/2024.csv")
+>>> format_of("news/2024.pdf")
 ('unsupported', '')
 """
 
@@ -42,6 +42,8 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
     ".parquet": "parquet",
 }
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": "lz4"}
@@ -165,21 +167,25 @@ class Reading:
 
     def _records(self, file: BinaryIO) -> Iterator[Record]:
         # Imported here, as these modules take `Part` and `Record` from this one.
-        from flows.readers import jsonl, objects, parquet, text
+        from flows.readers import delimited, jsonl, objects, parquet, text
         from flows.readers.compression import as_it_is
 
         part = as_it_is(file, self.part)
         if part.format == "jsonl" and not objects.is_list(file, part, self.config):
             self.lines = yield from jsonl.read_jsonl(file, part, self.config, self.fields)
             return
-        if part.format in ("jsonl", "json"):
-            yield from objects.read(file, part, self.config, self.fields)
+        readers = {
+            "jsonl": objects.read,
+            "json": objects.read,
+            "csv": delimited.read,
+            "tsv": delimited.read,
+            "parquet": parquet.read_parquet,
+        }
+        if part.format in readers:
+            yield from readers[part.format](file, part, self.config, self.fields)
             return
-        if part.format == "parquet":
-            yield from parquet.read_parquet(file, part, self.config, self.fields)
-            return
-        readers = {"txt": text.read_text, "unsupported": _read_unsupported}
-        yield from readers[part.format](file, part, self.config)
+        others = {"txt": text.read_text, "unsupported": _read_unsupported}
+        yield from others[part.format](file, part, self.config)
 
 
 def _never_opened(part: Part) -> Record:
