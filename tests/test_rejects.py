@@ -82,7 +82,7 @@ def test_settings_that_are_advised_are_those_of_the_config():
     assert [name for section, name in named if name not in settings[section]] == []
     assert {section for section, _ in named} == {"fields", "read", "limits", "language", "dedup"}
     lines = re.findall(r'\w+\.\w+ = "[^"]*"', said)
-    assert lines == ['read.encoding = "windows-1252"', 'fields.text = "story"']
+    assert lines == ['read.delimiter = ";"', 'read.encoding = "windows-1252"', 'fields.text = "story"']
     config = from_toml("\n".join(lines))
     assert (config.read.encoding, config.fields.text) == ("windows-1252", "story")
 

@@ -30,6 +30,8 @@ ADVICE = {
     "read.corrupt": "Damaged: get or make the file again, and run again.",
     "read.empty_file": "Nothing is in it: look at what wrote it, or leave it.",
     "read.invalid_json": "A line of a JSONL is one JSON object: mend the line where the detail says, and run again.",
+    "read.invalid_row": "A row has as many cells as the header, and its quotes add up: mend it, or name what parts "
+    'the cells, as read.delimiter = ";", and run again.',
     "read.invalid_utf8": 'If it is text, name its charset in a config, as read.encoding = "windows-1252", and '
     "run with --config; UTF-8 that was damaged is mended only at its source.",
     "read.no_text": 'Name the field of the text in a config, as fields.text = "story", and run with --config.',
