@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.inputs import list_inputs
@@ -143,6 +143,7 @@ def test_any_bytes_give_a_record(raw: Path, content: bytes) -> None:
     assert len(read(raw, content)) >= 1
 
 
+@settings(max_examples=1_000)
 @given(st.text(alphabet='{}[]",:\\ a', max_size=40).map(str.encode), st.data())
 def test_tokens_do_not_depend_on_chunks(content: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(content)), max_size=6)))

@@ -131,15 +131,15 @@ def _tokens(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, int, int, bytes, b
     """
     string: bytes | None = None  # what is open
     is_escaped = False
-    for chunk in chunks:
+    for chunk in filter(None, chunks):
         start = at = 0
         while True:
             if string is not None:
                 first, at = at, at + is_escaped
                 found = INSIDE.match(chunk, at)
                 end = found.end() if found else len(chunk)
-                string += chunk[first : min(end, first + NAME_BYTES)]
                 is_escaped = end < len(chunk) and chunk[end : end + 1] != b'"'  # a backslash, the chunk's last byte
+                string = (string + chunk[first : min(end + is_escaped, first + NAME_BYTES)])[:NAME_BYTES]
                 if is_escaped or end >= len(chunk):
                     break
                 yield chunk, start, end, b'"', string
