@@ -13,7 +13,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -182,16 +182,27 @@ def test_fifo_in_the_place_of_a_file_blocks_nobody(tmp_path: Path, name: str) ->
 # ------------------------------------------------------------------------------------------------ disk
 
 EVERY_FORMAT = ["e.txt", "e.txt.gz", "e.txt.zst", "e.jsonl", "e.jsonl.gz", "e.jsonl.zst", "e.parquet", "e.pdf"]
+EVERY_FORMAT += ["e.jsonl.bz2", "e.jsonl.xz", "e.jsonl.lz4", "e.json", "e.csv", "e.arrow"]
 FAILURES = [errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOENT]
 
 
+@cache
 def large(name: str) -> bytes:
     """A file that takes several reads."""
     lines = b"".join(b'{"text":"%s"}\n' % random.Random(n).randbytes(500).hex().encode() for n in range(3_000))
     if name.endswith(".parquet"):
         texts = [json.loads(line)["text"] for line in lines.splitlines()]
         return parquet({"text": texts}, row_group_size=500, use_dictionary=False)
-    return gz(lines) if name.endswith(".gz") else zst(lines) if name.endswith(".zst") else lines
+    if name.endswith(".json"):
+        return b"[" + lines.rstrip().replace(b"\n", b",\n") + b"]"
+    if name.endswith(".csv"):
+        return b"text\n" + b"".join(json.loads(line)["text"].encode() + b"\n" for line in lines.splitlines())
+    if name.endswith(".arrow"):
+        sink, table = io.BytesIO(), pa.table({"text": [json.loads(line)["text"] for line in lines.splitlines()]})
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table, max_chunksize=500)
+        return sink.getvalue()
+    return dict(COMPRESS).get(name.rsplit(".", 1)[1], bytes)(lines)
 
 
 class Failing(io.BufferedReader):
