@@ -27,9 +27,10 @@ from hypothesis import strategies as st
 
 from flows.inputs import InputFile, content_name, list_inputs
 from flows.readers import COMPRESSIONS, DETAIL_CHARS, FORMATS, Part, Reading, Record, format_of, reading_hash
-from flows.readers.compression import EXPANSION_FLOOR
+from flows.readers.compression import EXPANSION_FLOOR, compression_of
 from flows.readers.fields import read_time
 from flows.readers.jsonl import charset_of_units
+from flows.readers.objects import begins_list
 from flows.readers.source import BLOCK_BYTES
 from flows.shards import plan_pieces, whole_part
 from flows.step import Step, Work, run_step
@@ -872,6 +873,7 @@ contents = st.lists(st.binary(max_size=12) | json_lines | st.just(b" \t"), max_s
 @example(b"\r\r\n")
 def test_any_bytes_give_a_record_for_each_line_that_is_not_blank(raw: Path, content: bytes) -> None:
     assume(charset_of_units(content) is None)
+    assume(not begins_list(content) and not compression_of(content, ""))  # another format, whatever its name
     lines = [line.removeprefix(BOM) for line in content.split(b"\n")]
     numbers: list[str | None] = [str(number) for number, line in enumerate(lines, 1) if line.strip()]
     for name, stored in [("l.jsonl", content), ("l.jsonl.gz", gz(content)), ("l.jsonl.zst", zst(content))]:
