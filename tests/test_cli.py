@@ -68,7 +68,7 @@ def test_json_is_the_summary_and_nothing_else(tamis, tmp_path):
     ("arguments", "said"),
     [
         (["run", "nowhere"], "nowhere is missing"),
-        (["run", "empty"], "empty: expected .txt"),
+        (["run", "empty"], "empty: expected files of .txt"),
         (["run", "file.txt"], "not a folder"),
         (["run", "full", "file.txt"], "not a folder"),
         (["run", "full", "--config", "none.toml"], "none.toml can't be read"),
