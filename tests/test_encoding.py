@@ -16,7 +16,9 @@ import ftfy
 import pyarrow as pa
 import pytest
 from ftfy.badness import MOJIBAKE_CATEGORIES, is_bad
-from hypothesis import assume, given, settings
+from ftfy.chardata import CONTROL_CHARS
+from ftfy.fixes import ANSI_RE
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from transforms import encoding as subject
@@ -284,11 +286,16 @@ TEXTS = st.one_of(
 OURS = re.compile("[\x0b\x1c-\x1f\xad\u200b-\u200d\u2060]|[À-ÖØ-öø-ÿ]{4}")
 
 
+# What goes on the way, so that what stood beside it may stand alone.
+CONTROLS = re.compile(f"{ANSI_RE.pattern}|[{''.join(map(chr, CONTROL_CHARS))}\r\u2028\u2029\x80-\x9f]")
+
+
 def _is_ftfys(raw: str) -> bool:
     """Whether none of what we do otherwise than ftfy can be in a text, or come out of it on the way."""
     forms = [raw]
     while forms[-1] != (more := html.unescape(forms[-1])):
         forms.append(more)
+    forms += [CONTROLS.sub("", form) for form in forms]
     forms += [ftfy.fix_text(form, FTFY) for form in forms]
     return not any(OURS.search(form) or subject._LETTERS_AT_END_OR_ALONE.search(form) for form in forms) and not (
         subject._is_about_entities(raw)
@@ -321,6 +328,7 @@ def test_lines_stand_alone(above: str, raw: str) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from([*FRAGMENTS, *UNCHANGED]), min_size=1, max_size=6), st.integers(1, 9))
+@example(["&amp;", "&amp;", "Ã "], 2)
 def test_cut_lines_are_cut_as_ftfy_cuts_them(parts: list[str], length: int) -> None:
     raw, cut = "".join(parts), FTFY._replace(max_decode_length=length)
     whole = subject.FTFY
@@ -329,7 +337,8 @@ def test_cut_lines_are_cut_as_ftfy_cuts_them(parts: list[str], length: int) -> N
         text, spans = repair_text(raw, LIMITS)
     finally:
         subject.FTFY = whole
-    if _is_ftfys(raw):
+    # A letter that stands alone where a line is cut stays, in the whole it may not stand alone.
+    if _is_ftfys(raw) and not re.search("[ÂÃ] ", html.unescape(html.unescape(raw))):
         assert text == ftfy.fix_text(raw, cut)
     assert apply(raw, spans) == text
 
