@@ -295,7 +295,7 @@ def _is_ftfys(raw: str) -> bool:
     forms = [raw]
     while forms[-1] != (more := html.unescape(forms[-1])):
         forms.append(more)
-    forms += [CONTROLS.sub("", form) for form in forms]
+    forms += [unicodedata.normalize("NFC", CONTROLS.sub("", form)) for form in forms]
     forms += [ftfy.fix_text(form, FTFY) for form in forms]
     return not any(OURS.search(form) or subject._LETTERS_AT_END_OR_ALONE.search(form) for form in forms) and not (
         subject._is_about_entities(raw)
