@@ -77,7 +77,8 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
     drops_earlier, drops_later = sure | contained[0], sure | contained[1]
     found = np.flatnonzero(drops_earlier | drops_later)
     # A text all of whose shingles stand in the other differs by what the other has more, unless signs tell.
-    asked = found[(common[found] < sizes[pairs[found]].min(axis=1)) | (sizes[pairs[found]].min(axis=1) < NOTICE_WORDS)]
+    smaller = sizes[pairs[found]].min(axis=1)
+    asked = found[(common[found] < smaller) | (smaller < NOTICE_WORDS)]
     text = lru_cache(TEXTS_AT_HAND)(lambda place: text_of(tokens[place]))
     other = [pair for pair in asked.tolist() if tell_different_facts(*map(text, pairs[pair].tolist()))]
     found = found[~np.isin(found, other)]
@@ -94,10 +95,12 @@ def verify(documents: Sequence[U32], pairs: I64, config: Dedup) -> Edges:
 def shared_shingles(documents: Sequence[U32], pairs: I64) -> tuple[I64, I64]:
     """How many distinct shingles of their tokens the two of each pair share (int64[n]), and how many each has
     (int64[n, 2])."""
-    distinct = _distinct(shingles_of(documents))
-    sizes = np.array([len(shingle) for shingle in distinct], np.int64)
     if not len(pairs):
         return np.zeros(0, np.int64), np.zeros((0, 2), np.int64)
+    used, at = np.unique(pairs, return_inverse=True)
+    distinct = _distinct(shingles_of([documents[place] for place in used.tolist()]))
+    sizes = np.array([len(shingle) for shingle in distinct], np.int64)
+    pairs = at.reshape(pairs.shape)
     return _shared(distinct, sizes, pairs), sizes[pairs]
 
 

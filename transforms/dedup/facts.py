@@ -16,7 +16,7 @@ a name.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -196,8 +196,14 @@ def _are_one_number(words: Sequence[int], others: Sequence[int]) -> bool:
         return value == other
     for known, tokens in ((value, others), (other, words)):
         if known is not None:
-            return _hashes([str(known)]) == set(tokens)
+            return set(tokens) == {_hash_of_number(known)}
     return len(words) != len(others) and not set(words) & set(others)
+
+
+@lru_cache(maxsize=4096)
+def _hash_of_number(value: int) -> int | None:
+    """Of its digits as one word; None of more digits than one token has."""
+    return next(iter(_hashes([str(value)])), None)
 
 
 def _value(numerals: Sequence[int]) -> int | None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.dedup.tokens import I64, KIND_BITS, KIND_MASK, SIGN, U32, U64, Tokens, mix
+from transforms.dedup.tokens import GOLDEN, I64, KIND_BITS, KIND_MASK, MIX_2, SIGN, U32, U64, Tokens, mix
 
 SHINGLE_TOKENS = 3
 SKETCH_BINS = 96
@@ -26,8 +26,6 @@ SKETCH_BINS = 96
 BATCH_TOKENS = 1 << 16
 
 _EMPTY = np.uint32(0xFFFFFFFF)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_2 = np.uint64(0xFF51AFD7ED558CCD)
 
 
 class Shingles(NamedTuple):
@@ -51,11 +49,11 @@ def shingles(of: Tokens) -> Shingles:
     if count <= 0:
         return Shingles(np.zeros(0, np.uint64), offsets)
     wide = words.astype(np.uint64)
-    hashes = wide[:count] * _GOLDEN
+    hashes = wide[:count] * GOLDEN
     for token in range(1, SHINGLE_TOKENS):
         hashes += wide[token : token + count]
         if token < SHINGLE_TOKENS - 1:
-            hashes *= _GOLDEN
+            hashes *= GOLDEN
     within = np.ones(count, np.bool_)  # no shingle goes on into the next document
     for token in range(1, SHINGLE_TOKENS):
         across = token_offsets[1:-1] - token
@@ -95,7 +93,7 @@ def _densify(sketch: U32) -> U32:
     rows, bins = np.nonzero(empty[some])
     draw = 1
     while len(rows):
-        donors = mix(np.arange(SKETCH_BINS, dtype=np.uint64) * _GOLDEN + np.array([draw], np.uint64) * _MIX_2)
+        donors = mix(np.arange(SKETCH_BINS, dtype=np.uint64) * GOLDEN + np.array([draw], np.uint64) * MIX_2)
         value = given[rows, (donors % np.uint64(SKETCH_BINS)).astype(np.int64)[bins]]
         found = value != _EMPTY
         sketch[some[rows[found]], bins[found]] = value[found]

@@ -94,7 +94,7 @@ _DASHES = "2012-2013 2212"
 
 # What a block of 64 code points has: only letters of scripts with spaces, only letters of those without, or
 # something to look at.
-_LETTER, _UNSPACED_LETTER, _SEPARATOR, _SYMBOL, _IGNORE, _DASH, _MIXED = range(7)
+_LETTER, _UNSPACED, _SEPARATOR, _SYMBOL, _IGNORE, _DASH, _MIXED = range(7)
 
 # Letters whose upper case comes back as another when lowered, where that has as many bytes: ß, final sigma, micro.
 _FOLDED = (("ß", "ss"), ("ς", "σ"), ("µ", "μ"))
@@ -120,8 +120,8 @@ _SPACE, _NEWLINE, _LOWER_A = 32, 10, 97
 # Stands in no UTF-8: a byte that folding leaves out.
 _FILL = np.uint8(0xFF)
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1, _MIX_2 = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xFF51AFD7ED558CCD)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1, MIX_2 = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xFF51AFD7ED558CCD)
 _ARTICLE = np.uint64(int.from_bytes("ال".encode(), "little"))
 # A token's bytes beyond these are hashed one token at a time; in text, hardly any.
 _WINDOWED_BYTES = 64
@@ -165,7 +165,7 @@ def mix(hashes: U64) -> U64:
     hashes *= _MIX_1
     np.right_shift(hashes, np.uint64(29), out=shifted)
     hashes ^= shifted
-    hashes *= _MIX_2
+    hashes *= MIX_2
     np.right_shift(hashes, np.uint64(32), out=shifted)
     hashes ^= shifted
     return hashes
@@ -199,7 +199,7 @@ class _Table(NamedTuple):
 def _table() -> _Table:
     kinds = np.zeros(0x110000, np.uint8)
     for first, last in UNSPACED:
-        kinds[first : last + 1] = _UNSPACED_LETTER
+        kinds[first : last + 1] = _UNSPACED
     marked = ((_SEPARATORS, _SEPARATOR), (_SYMBOLS, _SYMBOL), (_IGNORED, _IGNORE), (_DASHES, _DASH))
     for ranges, kind in marked:
         for codes in _ranges(ranges):
@@ -254,13 +254,14 @@ def characters(texts: pa.Array) -> Characters:
     lowered = pc.utf8_lower(texts)
     # Where lowering changes the length no place in one is a place in the other: such a text is taken for lower case.
     same = pc.equal(pc.binary_length(texts), pc.binary_length(lowered))
-    (written, _), (low, starts) = _buffer(pc.if_else(same, texts, lowered)), _buffer(lowered)
-    content = low.translate(_ascii())
+    (as_written, _), (in_lower, starts) = _buffer(pc.if_else(same, texts, lowered)), _buffer(lowered)
+    content = in_lower.translate(_ascii())
+    written, low = (np.frombuffer(found, np.uint8) for found in (as_written, in_lower))
     units = np.frombuffer(content, np.uint8).copy()
     at = np.flatnonzero(np.frombuffer(content.translate(_table().leads), np.bool_))
     found = _rewrite(units, at)
-    signs, parted = _signs(units, np.frombuffer(low, np.uint8), np.frombuffer(written, np.uint8), starts, found.symbols)
-    initials, capitals = _capitals(units, np.frombuffer(low, np.uint8), np.frombuffer(written, np.uint8))
+    signs, parted = _signs(units, low, written, starts, found.symbols)
+    initials, capitals = _capitals(units, low, written)
     # A word parted at the end of a line is whole without its hyphen and the newline.
     folded = np.concatenate([found.folded, parted])
     foldings = np.concatenate([found.foldings, np.full(len(parted), 0xFFFF, np.uint32)])
@@ -339,7 +340,7 @@ def _rewrite(units: U8, at: I64) -> _Found:
     units[dashes + 2] = _MINUS
     ignored = at[kind == _IGNORE]
     _fill(units, ignored, int(_FILL))
-    unspaced, symbols = at[kind == _UNSPACED_LETTER], at[kind == _SYMBOL]
+    unspaced, symbols = at[kind == _UNSPACED], at[kind == _SYMBOL]
     return _Found(unspaced, symbols, numerals, places[some], foldings[some], len(ignored) > 0)
 
 
@@ -479,7 +480,7 @@ def _token_hashes(units: U8, begins: U64, starts: I64, ends: I64) -> U64:
     while len(longer) and done < _WINDOWED_BYTES:
         more = windows[starts[longer] + done]
         more &= masks.take(lengths[longer] - done, mode="clip")
-        more += hashes[longer] * _GOLDEN
+        more += hashes[longer] * GOLDEN
         hashes[longer] = mix(more)
         done += 8
         longer = longer[lengths[longer] > done]
