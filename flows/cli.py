@@ -295,8 +295,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
 
 def _print_fields(summary: dict[str, Any]) -> None:
     """What was read as what, where a name isn't the column's own; what could not be; files without texts."""
-    from flows.readers.fields import way_out
-    from flows.run import WAYS_OUT
+    from flows.readers.fields import ways_out
 
     read_as = [
         f"{column} from {', '.join(f'{name} ({count:,})' for name, count in names.items())}"
@@ -310,11 +309,8 @@ def _print_fields(summary: dict[str, Any]) -> None:
         out.print(f"Values that could not be read: {unread}", markup=False)
     if summary["extra_cut"]:
         out.print(f"{summary['extra_cut']:,} fields had no room in `extra` (`[limits] extra_bytes`).", markup=False)
-    without = list(summary["without_text"].items())
-    for path, sizes in without[:WAYS_OUT]:
-        out.print(way_out(path, sizes), style="yellow", markup=False)
-    if len(without) > WAYS_OUT:
-        out.print(f"… and {len(without) - WAYS_OUT:,} more such files", style="yellow")
+    for way in ways_out(summary["without_text"]):
+        out.print(way, style="yellow", markup=False)
 
 
 # What a summary counts besides, where there are any.

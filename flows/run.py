@@ -18,7 +18,7 @@ from flows.compare import join, match, pair, paragraphs, settle, verify
 from flows.engines import Engine
 from flows.inputs import InputFile, Listing, content_name, content_of, list_inputs, write_cache
 from flows.readers import Part, format_of, reading_hash
-from flows.readers.fields import USUAL, way_out
+from flows.readers.fields import USUAL, ways_out
 from flows.shards import plan_pieces
 from flows.stages import clean, identify, inputs, read, restore, templates, write
 from flows.state import KINDS, State, check_state, merge, older, rows_in, state_of
@@ -48,8 +48,6 @@ SMALL_TEXT = 1024 * 1024
 MOST_GROUPS = 12
 # Of their neighbours the last, which count as twice as large: rows leave young files most, so these stay small longer.
 YOUNG_PAIRS = 3
-# Files without texts that a message tells the way out of.
-WAYS_OUT = 5
 # Contents that were read and added nothing to the current version: a cache, which no manifest names.
 IDLE = ".cache/idle.json"
 
@@ -733,11 +731,10 @@ class Run:
         for one in self.written:
             reasons.update(one.counts["rejected_by_reason"])
         said = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
-        ways = [f"\n{way_out(path, sizes)}" for path, sizes in self.without_text.items()]
-        more = f"\n… and {len(ways) - WAYS_OUT:,} more such files" if len(ways) > WAYS_OUT else ""
+        ways = "".join(f"\n{way}" for way in ways_out(self.without_text))
         raise RefusedError(
             f"none of {self.found:,} records would be kept ({said}): nothing is published; "
-            f"`--force` publishes what was rejected{''.join(ways[:WAYS_OUT])}{more}"
+            f"`--force` publishes what was rejected{ways}"
         )
 
     def publish(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from flows.readers.fields import FieldReader
+from flows.readers.fields import FieldReader, Found
 from flows.readers.source import Source, check_unchanged
 from flows.store import Facts, Ref, Store
 from transforms.config import Config
@@ -225,6 +225,29 @@ def rejected_file(file: BinaryIO, part: Part, reason: str, detail: str) -> Recor
     file.seek(0)
     sha256, raw_head, _ = digest_and_head(iter(lambda: file.read(1 << 20), b""))
     return rejected(part, reason, detail, raw=raw_head, sha256=sha256)
+
+
+def accepted(
+    part: Part, record: int, sha256: str, source_id: str | None, text: str, charset: str | None, found: Found
+) -> Record:
+    """A record that can be used, and what it says of itself."""
+    return Record(
+        part.path,
+        part.format,
+        str(record),
+        sha256,
+        source_id,
+        found.url,
+        found.fetched_at,
+        text,
+        None,
+        None,
+        None,
+        charset,
+        *found.own,
+        found.extra,
+        found.from_record,
+    )
 
 
 def rejected(

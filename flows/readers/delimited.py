@@ -20,9 +20,8 @@ from typing import BinaryIO
 import orjson
 
 from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, rejected, rejected_file
-from flows.readers.compression import Damage, Garbage
 from flows.readers.fields import FieldReader
-from flows.readers.jsonl import Lines, OpenLine, Unread, read_objects
+from flows.readers.jsonl import Lines, Unread, read_objects
 from transforms.charsets import decode
 from transforms.config import Config
 from transforms.errors import RecordError
@@ -59,7 +58,7 @@ class _Rows:
         self.config = config
         self.limit = config.limits.record_bytes
         self.source = Lines(file, part, config)
-        self.lines = _lines(self.source.chunks(), self.limit)
+        self.lines = self.source.read(keep_ends=True)
         self.names: list[str] = []
         self.delimiter = config.read.delimiter or ("\t" if part.format == "tsv" else "")
         self.charset: str | None = None  # of the row that was given last
@@ -212,34 +211,3 @@ def _parsed(text: str, delimiter: str) -> list[list[str]]:
 def _has_text(names: list[str], reader: FieldReader) -> bool:
     """Whether a row with something in every one of these columns has a text."""
     return type(reader.read(dict.fromkeys(names, "x")).text) is str
-
-
-def _lines(chunks: Iterator[bytes], limit: int) -> Iterator[bytes | Unread]:
-    """Every line with its line end; last, where the file is damaged, all that is left."""
-    line = OpenLine(limit)
-    garbage: Garbage | None = None
-    try:
-        for chunk in chunks:
-            first, *others = chunk.split(b"\n")
-            line.add(first)
-            if others:
-                yield _ended(line, b"\n")
-                line = OpenLine(limit)
-                line.add(others.pop())
-                yield from [other + b"\n" for other in others]
-    except Garbage as found:
-        garbage = found
-    except Damage as found:
-        yield line.damaged(found)
-        return
-    if line.size:
-        yield _ended(line, b"")
-    if garbage:
-        yield Unread(garbage.reason, garbage.detail, garbage.sha256, garbage.raw_head, is_line=False)
-
-
-def _ended(line: OpenLine, end: bytes) -> bytes | Unread:
-    ended = line.ended()
-    if isinstance(ended, Unread):
-        return ended
-    return ended + (b"\r" if line.size == len(ended) + 1 else b"") + end

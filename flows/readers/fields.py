@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -81,8 +82,8 @@ PUBLISHED = (1400, 2100)
 VALUE_CHARS, LIST_ITEMS = 1_000, 100
 # Shapes of records whose names are remembered, and how long all names of one may be.
 SHAPES, SHAPE_CHARS = 1_024, 8_192
-# Names that are said of a file without texts.
-NAMES = 20
+# Names that are said of a file without texts, and files of which that is said.
+NAMES, WAYS_OUT = 20, 5
 
 _DIGITS = re.compile(r"\d{14}|\d{10}(?:\.\d+)?|\d{13}")
 _SEPARATORS = re.compile(r"\s*[,;|、，；]\s*")
@@ -301,6 +302,13 @@ def way_out(path: str, sizes: Mapping[str, int]) -> str:
     if not names or not sizes[names[0]]:
         return f"{said} None of them holds text."
     return f"{said} If one is the text, put into the config:\n[fields]\ntext = {_shown(names[0])}"
+
+
+def ways_out(without_text: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """The way out of the first of these files, and how many more there are."""
+    ways = [way_out(path, sizes) for path, sizes in islice(without_text.items(), WAYS_OUT)]
+    more = len(without_text) - len(ways)
+    return [*ways, f"… and {more:,} more such files"] if more else ways
 
 
 def _shown(name: str) -> str:

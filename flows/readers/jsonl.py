@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import orjson
 
-from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, rejected
+from flows.readers import RAW_HEAD_BYTES, Part, Record, accepted, quoted, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
 from flows.readers.fields import FieldReader, Found, longest_first, text_sizes
 from transforms.charsets import decode
@@ -76,7 +76,7 @@ def read_objects(
     lines: Objects, part: Part, config: Config, reader: FieldReader
 ) -> Generator[Record, None, tuple[bool, int]]:
     """The records of these, then whether all were blank, and how many there were."""
-    path, format, limit = part.path, part.format, config.limits.record_bytes
+    limit = config.limits.record_bytes
     loads, sha256 = orjson.loads, hashlib.sha256
     empty = True
     number = garbage = 0
@@ -100,23 +100,8 @@ def read_objects(
             if type(found.text) is str and is_plain and found.is_exact:
                 empty = False
                 reader.count(found)
-                yield Record(
-                    path,
-                    format,
-                    str(number),
-                    sha256(line).hexdigest(),
-                    None if source_id is None else str(source_id),
-                    found.url,
-                    found.fetched_at,
-                    found.text,
-                    None,
-                    None,
-                    None,
-                    lines.charset,
-                    *found.own,
-                    found.extra,
-                    found.from_record,
-                )
+                said = None if source_id is None else str(source_id)
+                yield accepted(part, number, sha256(line).hexdigest(), said, found.text, lines.charset, found)
                 continue
         if line.strip():
             empty = False
@@ -172,24 +157,8 @@ def _careful(line: bytes, number: int, part: Part, config: Config, reader: Field
             fetched_at=fetched_at,
         )
     reader.count(found)
-    sha256 = hashlib.sha256(line).hexdigest()
-    return Record(
-        part.path,
-        part.format,
-        str(number),
-        sha256,
-        source_id,
-        url,
-        fetched_at,
-        found.text,
-        None,
-        None,
-        None,
-        units or (charset if charset != "utf-8" else None),
-        *found.own,
-        found.extra,
-        found.from_record,
-    )
+    charset_of = units or (charset if charset != "utf-8" else None)
+    return accepted(part, number, hashlib.sha256(line).hexdigest(), source_id, found.text, charset_of, found)
 
 
 def _no_text(found: Found, fields: dict[str, Any]) -> RecordError:
@@ -336,12 +305,13 @@ class OpenLine:
             self.digest.update(piece.removesuffix(b"\r"))
         self.pieces.clear()
 
-    def ended(self) -> bytes | Unread:
-        """The line without its line end; b"" for a blank one that was too long to hold."""
+    def ended(self, end: bytes | None = None) -> bytes | Unread:
+        """The line without its line end, or with this one; b"" for a blank one that was too long to hold."""
         if self.size <= self.limit + 1:
-            return b"".join(self.pieces).removesuffix(b"\r")
+            line = b"".join(self.pieces)
+            return line.removesuffix(b"\r") if end is None else line + end
         if self.is_blank:
-            return b""
+            return end or b""
         detail = f"{self.size - len(self.held_return):,} bytes, expected at most {self.limit:,}"
         return Unread("limit.record_bytes", detail, self.digest.hexdigest(), self.raw_head)
 
@@ -363,6 +333,10 @@ class Lines:
         self.charset: str | None = None
 
     def __iter__(self) -> Iterator[bytes | Unread]:
+        return self.read()
+
+    def read(self, keep_ends: bool = False) -> Iterator[bytes | Unread]:
+        """The lines; with their line ends where these may stand within a record."""
         limit = self.config.limits.record_bytes
         line = OpenLine(limit)
         garbage: Garbage | None = None
@@ -371,17 +345,21 @@ class Lines:
                 first, *others = chunk.split(b"\n")
                 line.add(first)
                 if others:
-                    yield line.ended()
+                    yield line.ended(b"\n" if keep_ends else None)
                     line = OpenLine(limit)
                     line.add(others.pop())
-                    yield from [other.removesuffix(b"\r") for other in others] if b"\r" in chunk else others
+                    if keep_ends:
+                        others = [other + b"\n" for other in others]
+                    elif b"\r" in chunk:
+                        others = [other.removesuffix(b"\r") for other in others]
+                    yield from others
         except Garbage as found:
             garbage = found
         except Damage as found:
             yield line.damaged(found)
             return
         if line.size:
-            yield line.ended()
+            yield line.ended(b"" if keep_ends else None)
         if garbage:
             yield Unread(garbage.reason, garbage.detail, garbage.sha256, garbage.raw_head, is_line=False)
 

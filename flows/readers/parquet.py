@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.readers import Part, Record, quoted, rejected, rejected_file
+from flows.readers import Part, Record, accepted, quoted, rejected, rejected_file
 from flows.readers.fields import EPOCH, USUAL, FieldReader, text_sizes
 from transforms.charsets import decode
 from transforms.config import Config, Fields
@@ -154,23 +154,7 @@ def _records(batch: pa.RecordBatch, first: int, part: Part, config: Config, read
             yield record._replace(source_id=source_id, url=found.url, fetched_at=found.fetched_at)
             continue
         reader.count(found)
-        yield Record(
-            part.path,
-            part.format,
-            str(row),
-            sha256,
-            source_id,
-            found.url,
-            found.fetched_at,
-            text,
-            None,
-            None,
-            None,
-            charset,
-            *found.own,
-            found.extra,
-            found.from_record,
-        )
+        yield accepted(part, row, sha256, source_id, text, charset, found)
 
 
 def _values(column: "pa.Array[Any]") -> list[Any]:
