@@ -43,6 +43,12 @@ def devset() -> Path:
 
 
 @pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder; Hypothesis writes the same file again and again, so one serves all."""
+    return tmp_path_factory.mktemp("raw")
+
+
+@pytest.fixture(scope="session")
 def prefect_api() -> Iterator[str]:
     """The URL of a server that lives as long as the tests."""
     from flows.server import prefect_server

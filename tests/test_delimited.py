@@ -10,31 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.inputs import list_inputs
-from flows.readers import Reading, Record
-from flows.shards import whole_part
-from flows.store import Store
+from flows.readers import Record
+from tests.reading import outcomes, read_as_listed
 from transforms.config import Config, Fields, Limits, Read, from_mapping
 from transforms.errors import ConfigError
 
 
-@pytest.fixture(scope="session")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder; Hypothesis writes the same file again and again, so one serves all."""
-    return tmp_path_factory.mktemp("delimited")
-
-
 def read(raw: Path, content: bytes, name: str = "a.csv", config: Config | None = None) -> list[Record]:
-    folder = raw / name
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_bytes(content)
-    store = Store(raw / "curated", folder)
-    [file] = list_inputs(store).files
-    return list(Reading(store, whole_part(file), config or Config()))
-
-
-def outcomes(records: list[Record]) -> list[tuple[str | None, str]]:
-    return [(record.source_record, record.reject_reason or record.original) for record in records]
+    return read_as_listed(raw, content, name, config)
 
 
 @pytest.mark.parametrize(

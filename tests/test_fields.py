@@ -30,11 +30,6 @@ TEXT = "Rust never sleeps, and neither does the harbour."
 LINK = "https://example.org/rust"
 
 
-@pytest.fixture(scope="session")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("raw")
-
-
 def found(record: dict[str, Any], **fields: Any) -> Found:
     return FieldReader(Config(fields=Fields(**fields))).read(record)
 

@@ -10,30 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.inputs import list_inputs
-from flows.readers import Reading, Record
+from flows.readers import Record
 from flows.readers.objects import _tokens
-from flows.shards import plan_pieces, whole_part
+from flows.shards import plan_pieces
 from flows.store import Store
+from tests.reading import outcomes, read_as_listed
 from transforms.config import Config, Limits
 
 
-@pytest.fixture(scope="session")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder; Hypothesis writes the same file again and again, so one serves all."""
-    return tmp_path_factory.mktemp("objects")
-
-
 def read(raw: Path, content: bytes, name: str = "a.json", config: Config | None = None) -> list[Record]:
-    folder = raw / name
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_bytes(content)
-    store = Store(raw / "curated", folder)
-    [file] = list_inputs(store).files
-    return list(Reading(store, whole_part(file), config or Config()))
-
-
-def outcomes(records: list[Record]) -> list[tuple[str | None, str]]:
-    return [(record.source_record, record.reject_reason or record.original) for record in records]
+    return read_as_listed(raw, content, name, config)
 
 
 A, B = b'{"text":"a"}', b'{\n  "text": "b", "more": [{"x": "]}"}]\n}'

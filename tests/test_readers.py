@@ -35,17 +35,12 @@ from flows.readers.source import BLOCK_BYTES
 from flows.shards import plan_pieces, whole_part
 from flows.step import Step, Work, run_step
 from flows.store import Store
+from tests.reading import outcome, outcomes
 from transforms.config import Config, Fields, Limits, Read
 from transforms.errors import ShardError
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 BOM = b"\xef\xbb\xbf"
-
-
-@pytest.fixture(scope="session")
-def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder; Hypothesis writes the same file again and again, so one serves all."""
-    return tmp_path_factory.mktemp("raw")
 
 
 def part_of(raw: Path, name: str) -> Part:
@@ -68,15 +63,6 @@ def read(raw: Path, name: str, content: bytes, config: Config | None = None) -> 
 
 def read_rows(raw: Path, content: bytes, config: Config | None = None) -> list[Record]:
     return read(raw, "a.parquet", content, config)
-
-
-def outcome(record: Record) -> tuple[str | None, str]:
-    """Where it stood, and its text or why it was rejected."""
-    return record.source_record, record.reject_reason or record.original
-
-
-def outcomes(records: list[Record]) -> list[tuple[str | None, str]]:
-    return [outcome(record) for record in records]
 
 
 def sha256(content: bytes) -> str:
