@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import stage  # noqa: E402
-from flows.readers import Record  # noqa: E402
+from flows.readers.records import Record  # noqa: E402
 from flows.stages.read import documents_of  # noqa: E402
 from flows.stages.templates import by_site  # noqa: E402
 from flows.store import Store  # noqa: E402

@@ -17,8 +17,9 @@ from typing import Any
 from flows.compare import join, match, pair, paragraphs, settle, verify
 from flows.engines import Engine
 from flows.inputs import InputFile, Listing, content_name, content_of, list_inputs, write_cache
-from flows.readers import Part, format_of, reading_hash
+from flows.readers import format_of, reading_hash
 from flows.readers.fields import USUAL, ways_out
+from flows.readers.records import Part
 from flows.shards import plan_pieces
 from flows.stages import clean, identify, inputs, read, restore, templates, write
 from flows.state import KINDS, State, check_state, merge, older, rows_in, state_of

@@ -10,14 +10,10 @@ the cuts are.
 
 from collections.abc import Iterator, Sequence
 
-import pyarrow.parquet as pq
-
 from flows.inputs import InputFile
-from flows.readers import Part
-from flows.readers.compression import compression_of, head_of
-from flows.readers.objects import begins_list
-from flows.readers.parquet import DAMAGED
-from flows.readers.source import BLOCK_BYTES, blocks_of
+from flows.readers import READERS
+from flows.readers.records import Part
+from flows.readers.source import blocks_of
 from flows.store import Store
 
 
@@ -46,28 +42,16 @@ def _folder_and_path(file: InputFile) -> tuple[str, str]:
 def _parts(store: Store, file: InputFile, piece_bytes: int) -> Iterator[tuple[Part, int]]:
     """The parts of a file, each with its bytes."""
     whole = whole_part(file)
-    if file.size <= piece_bytes or not (whole.is_lines or file.format == "parquet"):
+    cut = READERS[file.format].cut if file.format in READERS else None
+    if file.size <= piece_bytes or file.compression or not cut:
         yield whole, file.size
         return
     try:
         with store.open(file.ref) as opened:
-            if whole.is_lines and _is_one(head_of(opened)):
-                yield whole, file.size
-                return
-            if whole.is_lines:
-                groups = []
-            else:
-                with pq.ParquetFile(opened) as parquet:
-                    groups = _groups(parquet.metadata)
-    except DAMAGED:  # or not to be opened: whoever reads it finds out, and says so
-        yield whole, file.size
-        return
-    yield from _cut_lines(whole, piece_bytes) if whole.is_lines else _cut_groups(whole, groups, piece_bytes)
-
-
-def _is_one(head: bytes) -> bool:
-    """Whether what is called a JSONL, and begins like this, is no lines to be cut: compressed, or a list."""
-    return bool(compression_of(head, "")) or begins_list(head)
+            parts = list(cut(opened, whole, piece_bytes))
+    except OSError:  # whoever reads it finds out, and says so
+        parts = [(whole, file.size)]
+    yield from parts
 
 
 def whole_part(file: InputFile) -> Part:
@@ -78,39 +62,3 @@ def whole_part(file: InputFile) -> Part:
         end_block=blocks_of(file.size),
         error=file.error,
     )
-
-
-def _cut_lines(whole: Part, piece_bytes: int) -> Iterator[tuple[Part, int]]:
-    for start in range(0, whole.size, piece_bytes):
-        end = min(start + piece_bytes, whole.size)
-        # A block belongs to the part in which it begins.
-        yield whole._replace(start=start, end=end, first_block=blocks_of(start), end_block=blocks_of(end)), end - start
-
-
-def _groups(metadata: pq.FileMetaData) -> list[tuple[int, int]]:
-    """Rows and compressed bytes of each row group."""
-    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
-    return [
-        (group.num_rows, sum(group.column(column).total_compressed_size for column in range(group.num_columns)))
-        for group in groups
-    ]
-
-
-def _cut_groups(whole: Part, groups: list[tuple[int, int]], piece_bytes: int) -> Iterator[tuple[Part, int]]:
-    """Cut where row groups reach `piece_bytes`; the blocks are dealt out by the bytes passed."""
-    start = first_row = next_row = first_block = held = passed = 0
-    for index, (rows, size) in enumerate(groups):
-        next_row += rows
-        held += size
-        passed += size
-        is_last = index == len(groups) - 1
-        if held < piece_bytes and not is_last:
-            continue
-        end_block = whole.end_block if is_last else max(first_block, min(passed // BLOCK_BYTES, whole.end_block))
-        cut = whole._replace(
-            start=start, end=index + 1, first_row=first_row, first_block=first_block, end_block=end_block
-        )
-        yield whole if start == 0 and is_last else cut, held
-        start, first_row, first_block, held = index + 1, next_row, end_block, 0
-    if not groups:
-        yield whole, whole.size

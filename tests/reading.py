@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from flows.inputs import list_inputs
-from flows.readers import Reading, Record
+from flows.readers import Reading
+from flows.readers.records import Record
 from flows.shards import whole_part
 from flows.store import Store
 from transforms.config import Config

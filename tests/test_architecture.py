@@ -134,7 +134,6 @@ ALLOWED = {
     "tables": {"pq.ParquetFile", "pq.ParquetWriter", "pq.write_table"},
     "inputs": {"pq.read_table", "pq.write_table"},
     "readers.parquet": {"pq.ParquetFile"},
-    "shards": {"pq.ParquetFile"},
 }
 
 

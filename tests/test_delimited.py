@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.readers import Record
+from flows.readers.records import Record
 from tests.reading import outcomes, read_as_listed
 from transforms.config import Config, Fields, Limits, Read, from_mapping
 from transforms.errors import ConfigError

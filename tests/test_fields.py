@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.readers import Record
 from flows.readers.fields import USUAL, FieldReader, Found, read_date, way_out
+from flows.readers.records import Record
 from flows.store import Store
 from flows.versions.checks import verify
 from tests.conftest import article, rows, write_jsonl

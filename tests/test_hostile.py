@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 import transforms
-from flows.readers import Record
+from flows.readers.records import Record
 from flows.stages.read import documents_of
 from transforms import encoding, pipeline
 from transforms.boilerplate.anchors import match_line

@@ -24,7 +24,8 @@ from flows.inputs import (
     shown,
     write_cache,
 )
-from flows.readers import COMPRESSIONS, FORMATS, Reading, Record
+from flows.readers import COMPRESSIONS, FORMATS, Reading
+from flows.readers.records import Record
 from flows.shards import plan_pieces
 from flows.store import Store
 from transforms.config import Config

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.inputs import list_inputs
-from flows.readers import Record
 from flows.readers.objects import _tokens
+from flows.readers.records import Record
 from flows.shards import plan_pieces
 from flows.store import Store
 from tests.reading import outcomes, read_as_listed

@@ -26,11 +26,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from flows.inputs import InputFile, content_name, list_inputs
-from flows.readers import COMPRESSIONS, DETAIL_CHARS, FORMATS, Part, Reading, Record, format_of, reading_hash
+from flows.readers import COMPRESSIONS, FORMATS, Reading, format_of, reading_hash
 from flows.readers.compression import EXPANSION_FLOOR, compression_of
 from flows.readers.fields import read_time
-from flows.readers.jsonl import charset_of_units
-from flows.readers.objects import begins_list
+from flows.readers.jsonl import begins_list, charset_of_units
+from flows.readers.records import DETAIL_CHARS, Part, Record
 from flows.readers.source import BLOCK_BYTES
 from flows.shards import plan_pieces, whole_part
 from flows.step import Step, Work, run_step
@@ -153,7 +153,7 @@ def test_what_is_never_opened_is_one_record(tmp_path: Path, format: str, expecte
     [record] = whole
     assert (record.reject_reason, record.reject_detail) == expected
     assert (record.source_record, record.raw_head) == (None, None)
-    assert (whole.is_read, whole.lines, whole.blocks) == (False, 0, ())
+    assert (whole.is_read, whole.fields.lines, whole.blocks) == (False, 0, ())
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.parquet", "a.pdf"])
@@ -536,7 +536,7 @@ def test_parts_of_a_file_in_utf_16(raw: Path, charset: str, size: int) -> None:
     for start in range(0, len(content), size):
         part = reading(raw, whole._replace(start=start, end=min(start + size, len(content))))
         found += [record.original for record in part]
-        lines += part.lines
+        lines += part.fields.lines
     assert (found, lines) == (TEXTS, len(TEXTS))
 
 

@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flows.inputs import InputFile, content_name, list_inputs
-from flows.readers import Part, Reading, Record
+from flows.readers import Reading
+from flows.readers.records import Part, Record
 from flows.readers.source import BLOCK_BYTES, blocks_of
 from flows.shards import plan_pieces
 from flows.store import Store
@@ -63,7 +64,7 @@ def read(raw: Path, piece_bytes: int, config: Config | None = None) -> tuple[lis
             else record
             for record in reading
         ]
-        offsets[part.path] = offset + reading.lines
+        offsets[part.path] = offset + reading.fields.lines
         assert reading.is_read
         assert len(reading.blocks) == part.end_block - part.first_block
         blocks.setdefault(part.path, []).extend(reading.blocks)
@@ -109,7 +110,7 @@ def test_lines_of_parts(tmp_path: Path, content: bytes, expected: list[list[str]
     readings = [Reading(store, part, Config()) for piece in plan(tmp_path, 10) for part in piece]
     found = [[record.source_record for record in reading] for reading in readings]
     assert found == expected
-    assert sum(reading.lines for reading in readings) == content.count(b"\n") + (not content.endswith(b"\n"))
+    assert sum(reading.fields.lines for reading in readings) == content.count(b"\n") + (not content.endswith(b"\n"))
 
 
 def test_blank_lines_before_the_first_record(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_parquet_is_cut_between_row_groups(tmp_path: Path) -> None:
 def test_blocks_of_a_parquet_are_dealt_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     texts = [hashlib.sha256(b"%d" % n).hexdigest() for n in range(1_000)]
     pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet", row_group_size=100)
-    for module in ("readers.source", "shards"):
+    for module in ("readers.source", "readers.parquet"):
         monkeypatch.setattr(f"flows.{module}.BLOCK_BYTES", block)
     content = (tmp_path / "a.parquet").read_bytes()
     hashes = [hashlib.sha256(content[at : at + block]).hexdigest() for at in range(0, len(content), block)]

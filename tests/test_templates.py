@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import stage
-from flows.readers import Record
+from flows.readers.records import Record
 from flows.stages.read import documents_of
 from flows.store import Store
 from flows.tables import read_table

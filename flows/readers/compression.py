@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import lz4.frame
 import zstandard
 
-from flows.readers import COMPRESSIBLE, Part, digest_and_head, quoted
+from flows.readers.records import Part, digest_and_head, quoted
 from flows.readers.source import STEP
 from transforms.config import Config
 from transforms.errors import RecordError
@@ -207,17 +207,6 @@ def compression_of(head: bytes, said: str) -> str:
     if found is not None:
         return found
     return "" if not CONTROL.search(head) else said
-
-
-def as_it_is(file: BinaryIO, part: Part) -> Part:
-    """The part, compressed as its first bytes say. What was cut was looked at then."""
-    if part.format not in COMPRESSIBLE or not part.is_whole:
-        return part
-    found = compression_of(head_of(file), part.compression)
-    if found == part.compression:
-        return part
-    part = part._replace(compression=found, end=0)
-    return part._replace(end=part.size) if part.is_lines else part
 
 
 def head_of(file: BinaryIO) -> bytes:

@@ -19,9 +19,9 @@ from typing import BinaryIO
 
 import orjson
 
-from flows.readers import RAW_HEAD_BYTES, Part, Record, quoted, rejected, rejected_file
 from flows.readers.fields import FieldReader
 from flows.readers.jsonl import Lines, Unread, read_objects
+from flows.readers.records import RAW_HEAD_BYTES, Format, Part, Record, quoted, rejected, rejected_file
 from transforms.charsets import decode
 from transforms.config import Config
 from transforms.errors import RecordError
@@ -211,3 +211,6 @@ def _parsed(text: str, delimiter: str) -> list[list[str]]:
 def _has_text(names: list[str], reader: FieldReader) -> bool:
     """Whether a row with something in every one of these columns has a text."""
     return type(reader.read(dict.fromkeys(names, "x")).text) is str
+
+
+FORMAT = Format({".csv": "csv", ".tsv": "tsv"}, read)

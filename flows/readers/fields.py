@@ -149,6 +149,8 @@ class FieldReader:
         self.uses: Counter[tuple[str | None, ...]] = Counter()
         self.unread: Counter[str] = Counter()
         self.cut = 0
+        # Lines that the part held, blank ones too: so much further are those of the next part. 0 in other formats.
+        self.lines = 0
         # Of records without a text: how many, and the characters of each field.
         self.textless = 0
         self.names: Counter[str] = Counter()

@@ -22,9 +22,10 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import orjson
 
-from flows.readers import RAW_HEAD_BYTES, Part, Record, accepted, quoted, rejected
-from flows.readers.compression import Damage, Garbage, read_chunks
+from flows.readers.compression import Damage, Garbage, compression_of, head_of, read_chunks
 from flows.readers.fields import FieldReader, Found, longest_first, text_sizes
+from flows.readers.records import RAW_HEAD_BYTES, Format, Part, Record, accepted, quoted, rejected
+from flows.readers.source import blocks_of
 from transforms.charsets import decode
 from transforms.config import Config
 from transforms.errors import RecordError
@@ -38,6 +39,7 @@ WIDE = (
     (re.compile(rb"\xff\xfe|[{\[]\x00[\t\n\r -~]\x00"), "utf-16-le"),
     (re.compile(rb"\xfe\xff|\x00[{\[]\x00[\t\n\r -~]"), "utf-16-be"),
 )
+LIST_OF_OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
 # The standard library's own depth limit is what the caller leaves of the stack; a fixed one gives one answer.
 MAX_DEPTH = 250
 # A surrogate pair, a lone surrogate, or any other escape, from the left: `\\ud800` is a backslash and text.
@@ -49,16 +51,39 @@ EXACT = json.JSONDecoder(
 )
 
 
-def read_jsonl(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Generator[Record, None, int]:
-    """The records of the part's lines, and how many lines there were.
+def read(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Iterator[Record]:
+    """The records of the part's lines.
 
     A whole file of blank lines is one `read.empty_file`, in its first part: if that has but blank lines, it looks on.
     """
     lines = Lines(file, part, config)
-    empty, count = yield from read_objects(lines, part, config, reader)
+    empty, reader.lines = yield from read_objects(lines, part, config, reader)
     if empty and part.start == 0 and (part.is_whole or _is_blank(file, part, config)):
         yield rejected(part, "read.empty_file", f"{part.path}: no line but blank ones", raw=b"")
-    return count
+
+
+def cut(file: BinaryIO, whole: Part, piece_bytes: int) -> Iterator[tuple[Part, int]]:
+    """The file at every multiple of a piece's bytes, wherever its lines end; whole if it is compressed, or a list."""
+    head = head_of(file)
+    if compression_of(head, whole.compression) or begins_list(head):
+        yield whole, whole.size
+        return
+    for start in range(0, whole.size, piece_bytes):
+        end = min(start + piece_bytes, whole.size)
+        # A block belongs to the part in which it begins.
+        yield whole._replace(start=start, end=end, first_block=blocks_of(start), end_block=blocks_of(end)), end - start
+
+
+def begins_list(head: bytes) -> bool:
+    """Whether a file that begins like this is a list of objects.
+
+    >>> begins_list(b'[\\n  {"text": "a"}'), begins_list(b'["a"]')
+    (True, False)
+    """
+    charset = charset_of_units(head)
+    if charset:
+        head = head.decode(charset, "ignore").encode()
+    return LIST_OF_OBJECTS.match(head) is not None
 
 
 class Objects(Protocol):
@@ -415,3 +440,6 @@ def _from_four(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _without_bom(chunks: Iterator[bytes]) -> Iterator[bytes]:
     for at, chunk in enumerate(_from_four(chunks)):
         yield chunk if at else chunk.removeprefix(UTF8_BOM)
+
+
+FORMAT = Format({".jsonl": "jsonl", ".ndjson": "jsonl"}, read, cut)

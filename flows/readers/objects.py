@@ -15,13 +15,13 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from flows.readers import Part, Record, rejected
 from flows.readers.compression import Damage, Garbage, head_of
 from flows.readers.fields import FieldReader
-from flows.readers.jsonl import Lines, OpenLine, Unread, charset_of_units, read_jsonl, read_objects
+from flows.readers.jsonl import Lines, OpenLine, Unread, begins_list, read_objects
+from flows.readers.jsonl import read as read_lines
+from flows.readers.records import Format, Part, Record, rejected
 from transforms.config import Config
 
-FORMAT = "json"
 # Under which exports and interfaces hold their records.
 LISTS = frozenset(b"data items articles documents docs records results rows entries posts pages texts".split())
 # What is outside of strings and matters; all of a string up to its end, or to where the chunk ends.
@@ -29,7 +29,6 @@ STRUCTURE = re.compile(rb'[\[\]{}",]')
 INSIDE = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 # Longer than any of these names.
 NAME_BYTES = 40
-LIST_OF_OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
 
 
 def read(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Iterator[Record]:
@@ -38,7 +37,7 @@ def read(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Ite
     if not is_list(file, part, config):
         key, is_lines = _look(file, part, config, reader)
         if is_lines:
-            yield from read_jsonl(file, part, config, reader)
+            yield from read_lines(file, part, config, reader)
             return
     empty, _ = yield from read_objects(_Objects(file, part, config, key), part, config, reader)
     if empty:
@@ -57,18 +56,6 @@ def _first(chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from (chunk for chunk in chunks if chunk.strip())
     except Damage:  # whoever reads on finds it again
         return
-
-
-def begins_list(head: bytes) -> bool:
-    """Whether a file that begins like this is a list of objects.
-
-    >>> begins_list(b'[\\n  {"text": "a"}'), begins_list(b'["a"]')
-    (True, False)
-    """
-    charset = charset_of_units(head)
-    if charset:
-        head = head.decode(charset, "ignore").encode()
-    return LIST_OF_OBJECTS.match(head) is not None
 
 
 def _look(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> tuple[bytes | None, bool]:
@@ -230,3 +217,6 @@ def _not_blank(held: OpenLine) -> Iterator[bytes | Unread]:
     line = held.ended()
     if isinstance(line, Unread) or line.strip():
         yield line
+
+
+FORMAT = Format({".json": "json"}, read)

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.readers import Part, Record, accepted, quoted, rejected, rejected_file
 from flows.readers.fields import EPOCH, USUAL, FieldReader, text_sizes
+from flows.readers.records import Format, Part, Record, accepted, quoted, rejected, rejected_file
+from flows.readers.source import BLOCK_BYTES
 from transforms.charsets import decode
 from transforms.config import Config, Fields
 from transforms.errors import RecordError
@@ -30,7 +31,7 @@ TEXTS = (pa.string(), pa.large_string(), pa.string_view(), pa.null(), *BINARY)
 BATCH_BYTES, BATCH_ROWS = 16 * 1024 * 1024, 1_024
 
 
-def read_parquet(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Iterator[Record]:
+def read(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Iterator[Record]:
     """The records of the part's row groups; one record for a file that can't be used at all."""
     try:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
@@ -72,6 +73,42 @@ def read_parquet(file: BinaryIO, part: Part, config: Config, reader: FieldReader
         except DAMAGED as error:
             detail = f"row group {index}, from this row on: {quoted(error)}"
             yield rejected(part, "read.corrupt", detail, record=str(at))
+
+
+def cut(file: BinaryIO, whole: Part, piece_bytes: int) -> Iterator[tuple[Part, int]]:
+    """The file where row groups reach a piece's bytes; whole if it is damaged. The blocks are dealt out by the bytes
+    passed."""
+    try:
+        with pq.ParquetFile(file) as parquet:
+            groups = _groups(parquet.metadata)
+    except DAMAGED:  # whoever reads it finds out, and says so
+        yield whole, whole.size
+        return
+    start = first_row = next_row = first_block = held = passed = 0
+    for index, (rows, size) in enumerate(groups):
+        next_row += rows
+        held += size
+        passed += size
+        is_last = index == len(groups) - 1
+        if held < piece_bytes and not is_last:
+            continue
+        end_block = whole.end_block if is_last else max(first_block, min(passed // BLOCK_BYTES, whole.end_block))
+        cut = whole._replace(
+            start=start, end=index + 1, first_row=first_row, first_block=first_block, end_block=end_block
+        )
+        yield whole if start == 0 and is_last else cut, held
+        start, first_row, first_block, held = index + 1, next_row, end_block, 0
+    if not groups:
+        yield whole, whole.size
+
+
+def _groups(metadata: pq.FileMetaData) -> list[tuple[int, int]]:
+    """Rows and compressed bytes of each row group."""
+    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
+    return [
+        (group.num_rows, sum(group.column(column).total_compressed_size for column in range(group.num_columns)))
+        for group in groups
+    ]
 
 
 def _columns(schema: pa.Schema, fields: Fields, reader: FieldReader) -> tuple[list[str], list[str]]:
@@ -214,3 +251,6 @@ def _time(microseconds: int) -> datetime | None:
         return EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:
         return None
+
+
+FORMAT = Format({".parquet": "parquet"}, read, cut, is_compressible=False)

@@ -7,14 +7,15 @@ import hashlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from flows.readers import RAW_HEAD_BYTES, Part, Record, rejected
 from flows.readers.compression import Damage, Garbage, read_chunks
+from flows.readers.fields import FieldReader
+from flows.readers.records import RAW_HEAD_BYTES, Format, Part, Record, rejected
 from transforms.charsets import decode
 from transforms.config import Config
 from transforms.errors import RecordError
 
 
-def read_text(file: BinaryIO, part: Part, config: Config) -> Iterator[Record]:
+def read(file: BinaryIO, part: Part, config: Config, _: FieldReader) -> Iterator[Record]:
     """One record; a second one for bytes after the end of a compressed stream."""
     limit = config.limits.record_bytes
     held: list[bytes] = []  # up to the limit
@@ -51,3 +52,6 @@ def _record(raw: bytes, sha256: str, part: Part, config: Config) -> Record:
         return rejected(part, error.reason, error.detail, raw=raw, sha256=sha256)
     record = Record(part.path, part.format, None, sha256, None, None, None, original, None, None, None)
     return record if charset == "utf-8" else record._replace(charset=charset)
+
+
+FORMAT = Format({".txt": "txt", ".text": "txt", ".md": "txt"}, read)

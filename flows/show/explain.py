@@ -8,8 +8,9 @@ import pyarrow as pa
 from rich.text import Text
 
 from flows.inputs import list_inputs
-from flows.readers import Reading, Record
+from flows.readers import Reading
 from flows.readers.fields import OWN
+from flows.readers.records import Record
 from flows.shards import plan_pieces
 from flows.stages.read import documents_of
 from flows.stages.templates import published_templates

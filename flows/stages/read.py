@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.readers import Part, Reading, Record
+from flows.readers import Reading
+from flows.readers.records import Part, Record
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import write_work
@@ -66,7 +67,7 @@ def _batches(
                 "path": part.path,
                 "records": records,
                 "failed": failed,
-                "lines": reading.lines,
+                "lines": reading.fields.lines,
                 "is_read": reading.is_read,
                 "blocks": list(reading.blocks),
                 **reading.fields.said(),

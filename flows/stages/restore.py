@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.readers import Record
 from flows.readers.fields import OWN
+from flows.readers.records import Record
 from flows.stages.read import PIECE_TEXT, write_piece
 from flows.state import at_of, rows_at
 from flows.step import Counts, Work
