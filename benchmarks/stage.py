@@ -68,7 +68,7 @@ def sign(store: Store, name: str, documents: pa.Table, batch: int = 1, is_publis
         "is_fresh": np.ones(size, np.bool_),
     }
     facts = pa.table([known.get(field.name, pa.nulls(size, field.type)) for field in FACTS], schema=FACTS)
-    facts = facts.append_column("name", pa.array(at))
+    facts = facts.append_column("name", pa.array(at)).append_column("said", pa.nulls(size, pa.uint64()))
     for column in ("source_path", "source_record"):
         facts = facts.append_column(column, nothing)
     work = Work(store, f"{STAGING}/{name}")

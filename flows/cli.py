@@ -318,6 +318,7 @@ _NOTES = (
     ("superseded", "documents gave way to a later state of their page."),
     ("not_successor", "texts under a known key take nobody's place (`not_successor`): error pages, consent pages."),
     ("implausible", "`fetched_at` were before 1990 or in the future, and count as missing."),
+    ("said_otherwise", "known texts came with another title, author, date or licence; the first ones stay."),
     ("ignored", "names in RAW were passed over: hidden, or what tools leave behind."),
     (
         "earlier_documents",

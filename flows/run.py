@@ -146,7 +146,7 @@ class Run:
         self.unread: Counter[str] = Counter()
         self.cut = 0
         self.without_text: dict[str, Counter[str]] = {}
-        self.counts: dict[str, Any] = {"records": 0, "known": 0, "remaining": 0, "implausible": 0}
+        self.counts: dict[str, Any] = {"records": 0, "known": 0, "remaining": 0, "implausible": 0, "said_otherwise": 0}
 
     # ---------------------------------------------------------------------------------------------------- plan · read
 
@@ -277,6 +277,7 @@ class Run:
         self.unfinished = {path for one in done for path in one.counts["unfinished"]}
         self.counts["known"] = self.known.total()
         self.counts["remaining"] = sum(one.counts["remaining"] for one in done)
+        self.counts["said_otherwise"] = sum(one.counts["said_otherwise"] for one in done)
         newest = [one.counts["newest"] for one in done if one.counts["newest"] is not None]
         self.time = max([*newest, self.parent["fetched"] if self.parent else 0])
         self.mended = sorted(path for path in self.readings if self.inputs.get(path, {}).get("failed"))

@@ -9,7 +9,7 @@ at a few row groups of each.
 | `inputs` | path | the content a file had when it was read; the last row of a path counts |
 | `seen` | hash of path, key and text | what stood in an earlier reading of a path |
 | `rows` | published row, by the first half of its id | what it is now; the last row of an id counts |
-| `links` | (hash, row) | the rows of a key, name, content, text before stripping, or that duplicate a row |
+| `links` | (hash, row) | the rows of a key, name, metadata, content, text before stripping, or that duplicate a row |
 | `counts` | (site, line) | in how many groups of a site's articles a line stands |
 | `groups` | hash of site and long line | by which articles are known again |
 | `contents` | content | what was compared, in the order of canonicals: its place is its number |

@@ -389,6 +389,21 @@ def everything(curated: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "q_dup_paragraph_ratio"} for row in found]
 
 
+def test_a_known_text_that_says_otherwise_of_itself_is_counted(tmp_path: Path, run: Any) -> None:
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    write_jsonl(raw / "a.jsonl", [page(1, title="Boats"), page(2), page(3, author="Ada King")])
+    assert run(raw, curated)["said_otherwise"] == 0
+    before = everything(curated)
+    write_jsonl(raw / "b.jsonl", [page(1, title="Ships"), page(2, license="CC0"), page(3, author="Ada King")])
+    again = run(raw, curated)
+    assert (again["published"], again["known"], again["said_otherwise"]) == (False, 3, 2)
+    assert everything(curated) == before
+    run(raw, curated, rebuild=True)  # which makes what is known of them anew
+    write_jsonl(raw / "c.jsonl", [page(1, title="Boats"), page(3, author="Eve King"), page(4, title="Oars")])
+    third = run(raw, curated)
+    assert (third["documents"], third["known"], third["said_otherwise"]) == (1, 2, 1)
+
+
 def test_what_the_record_says_wins_and_outlives_a_rebuild(tmp_path: Path, run: Any) -> None:
     raw, curated = tmp_path / "raw", tmp_path / "curated"
     said = {

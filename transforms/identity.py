@@ -118,7 +118,8 @@ _FACTS = ("source_path", "source_format", "source_sha256", "source_id", "url", "
 
 def know_documents(documents: pa.Table, supersede_by: str) -> pa.Table:
     """Add what each record is known by, uint64: `key` (and `is_keyed`: a later text under it is its next state),
-    `text_hash`, `name` (what its ordinal counts) and `seen` (its path, key and text); rows and order stay."""
+    `text_hash`, `name` (what its ordinal counts), `seen` (its path, key and text) and `said` (its key, text and own
+    metadata; null without any); rows and order stay."""
     rows = zip(*(documents[name].to_pylist() for name in _FACTS), strict=True)
     records = [dict(zip(_FACTS, row, strict=True)) for row in rows]
     keys = [key_of(record, supersede_by) for record in records]
@@ -128,6 +129,7 @@ def know_documents(documents: pa.Table, supersede_by: str) -> pa.Table:
     ]
     key, text = np.array([key for key, _ in keys], np.uint64), np.array(texts, np.uint64)
     paths = np.array([hash_of("path", record["source_path"]) for record in records], np.uint64)
+    own = _own_metadata(documents)
     name = [hash_of("name", r["source_id"] or r["url"] or "", r["original_sha256"]) for r in records]
     return with_columns(
         documents,
@@ -136,7 +138,20 @@ def know_documents(documents: pa.Table, supersede_by: str) -> pa.Table:
         is_keyed=pa.array([keyed for _, keyed in keys], pa.bool_()),
         name=pa.array(name, pa.uint64()),
         seen=pa.array(in_part_of(key, paths ^ (text * np.uint64(3)))),
+        said=pa.array(in_part_of(key, text ^ own), mask=own == 0),
     )
+
+
+def _own_metadata(documents: pa.Table) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """A hash over what each record says of itself; 0 where that is nothing."""
+    hashes = np.zeros(len(documents), np.uint64)
+    said = documents["from_record"].to_pylist()
+    columns = {name: documents[name].to_pylist() for name in {name for names in said for name in names or ()}}
+    for row, names in enumerate(said):
+        if names:
+            values = [str(columns[name][row]) for name in names]
+            hashes[row] = hash_of("own", *names, *values) or 1
+    return hashes
 
 
 def date_fetches(documents: pa.Table, before: datetime) -> tuple[pa.Table, int]:

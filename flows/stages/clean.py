@@ -83,9 +83,9 @@ def clean_piece(
         documents = documents.append_column("added_in", pa.repeat(pa.scalar(version), len(documents)))
     restored = {name: documents[name] for name in RESTORED if name in documents.column_names}
     facts = documents.select(
-        ["id", "key", "text_hash", "is_keyed", "fetched_at", "name", "source_path", "source_record"]
+        ["id", "key", "text_hash", "is_keyed", "fetched_at", "name", "said", "source_path", "source_record"]
     )
-    documents = documents.drop_columns(["key", "text_hash", "is_keyed", "name", *restored])
+    documents = documents.drop_columns(["key", "text_hash", "is_keyed", "name", "said", *restored])
     documents = pipeline.clean(documents, by_site(work.store, templates, documents["site"].to_pylist()), config)
     write_signatures(work, documents)
     facts = _facts(documents, facts, restored, mended, time, is_fresh)
@@ -169,10 +169,12 @@ def _places(known: pa.Table, mended: set[str]) -> tuple[pa.Array, pa.Array]:
 
 
 def _links(facts: pa.Table) -> pa.Table:
-    """The hashes under which a row is found: key, name, its contents, and where it could not be read, its place."""
+    """The hashes under which a row is found: key, name, what it says of itself, its contents, and where it could not be
+    read, its place."""
     at = facts["at"].to_numpy()
-    hashes = [facts["key"].to_numpy(), facts["name"].to_numpy()]
-    owners = [at, at]
+    said = facts["said"].is_valid().to_numpy()
+    hashes = [facts["key"].to_numpy(), facts["name"].to_numpy(), facts["said"].drop_null().to_numpy()]
+    owners = [at, at, at[said]]
     compared = facts.filter(pc.is_null(facts["reject_reason"]))
     for name in ("content_hash", "repaired_hash"):
         hashes.append(at_of(compared[name].to_pylist()))

@@ -21,7 +21,7 @@ from flows.tables import U64, concat, distinct, is_among, look_up, read_range, w
 NEW = pa.schema([("piece", pa.int32()), ("row", pa.int32())])
 NAMES = pa.schema([("name", pa.uint64()), ("sha", pa.uint64()), *NEW])
 ORDINALS = pa.schema([*NEW, ("ordinal", pa.int32())])
-_FACTS = ["key", "text_hash", "name", "seen", "is_keyed", "fetched_at", "source_path", "row", "sha"]
+_FACTS = ["key", "text_hash", "name", "seen", "said", "is_keyed", "fetched_at", "source_path", "row", "sha"]
 
 
 def identify(
@@ -39,7 +39,8 @@ def identify(
     """The new records of a range of keys: `new.parquet`, by piece and row; `names.parquet`, by name; and
     `seen.parquet`, what now stood in a reading of its path. `copies` are files whose bytes were read before.
 
-    Counts: new records, those past `limit` and the paths they stand in; known ones by path; the newest `fetched_at`.
+    Counts: new records, those past `limit` and the paths they stand in; known ones by path, and how many of these say
+    something else of themselves than any did before; the newest `fetched_at`.
     """
     tables = []
     for number, ref in enumerate(facts):
@@ -58,13 +59,17 @@ def identify(
     stood = distinct(records["seen"].to_numpy()[~is_new], taken["seen"].to_numpy())
     with work.put("seen.parquet") as path:
         write_sorted(path, SEEN, [pa.table([pa.array(stood)], schema=SEEN)])
-    known = records.filter(pa.array(~is_new))["source_path"].value_counts()
+    known = records.filter(pa.array(~is_new))
+    said = known["said"].drop_null().to_numpy()
+    before = links_to(work.store, links, said)["hash"].to_numpy()
+    known = known["source_path"].value_counts()
     newest = pc.max(taken["fetched_at"]).cast(pa.int64()).as_py()
     return {
         "new": len(taken),
         "remaining": len(left),
         "unfinished": sorted(set(left["source_path"].to_pylist())),
         "known": dict(zip(known.field(0).to_pylist(), known.field(1).to_pylist(), strict=True)),
+        "said_otherwise": len(said) - int(is_among(said, distinct(before)).sum()),
         "newest": newest,
     }
 

@@ -101,7 +101,7 @@ def write_piece(work: Work, documents: pa.Table, config: Config, number: int) ->
     """A piece's files: its records, what they are known by, and the index of their lines."""
     documents = know_documents(documents, config.supersede_by)
     rows = pa.array(np.arange(len(documents), dtype=np.int32))
-    facts = documents.select(["key", "text_hash", "name", "seen", "is_keyed", "fetched_at", "source_path"])
+    facts = documents.select(["key", "text_hash", "name", "seen", "said", "is_keyed", "fetched_at", "source_path"])
     facts = facts.append_column("row", rows)
     sha = pa.array([int(value[:16], 16) for value in documents["source_sha256"].to_pylist()], pa.uint64())
     facts = facts.append_column("sha", sha).sort_by([("key", "ascending"), ("row", "ascending")])
