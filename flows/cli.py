@@ -58,6 +58,9 @@ def run(
         bool, typer.Option("--checksum", help="Tell changed files by their bytes, not by size and times.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Publish also where most documents would be lost.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from a version that was rolled back to: lift the hold.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Read what is new in RAW and publish the next version of CURATED."""
@@ -81,6 +84,7 @@ def run(
                 "engine": engine,
                 "checksum": checksum,
                 "force": force,
+                "resume": resume,
             },
         )
     if as_json:
@@ -214,6 +218,111 @@ def rejects(
     if not found.counts:
         of = "".join(f" {word} {name}" for word, name in (("as", reason), ("of", file)) if name)
         out.print(f"Nothing was rejected{of}: {found.version} in {curated}", markup=False)
+
+
+@app.command()
+def versions(
+    curated: Curated = Path("curated"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
+) -> None:
+    """List the versions that are there: when they were published, what came in, what they hold."""
+    from flows.show import versions as shown
+    from flows.store import Store
+    from flows.versions import history
+
+    store = Store(curated)
+    found = [one.as_json(store) for one in history.versions(store)]
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    for line in shown.table(found):
+        out.print(line, soft_wrap=True)
+
+
+@app.command()
+def diff(
+    a: Annotated[str, typer.Argument(metavar="A", help="A version: its name or number.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    sample: Annotated[int, typer.Option(min=0, metavar="N", help="Documents to show of each kind of change.")] = 3,
+    curated: Curated = Path("curated"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what differs from version A to B: documents added, gone and why, changed and in what."""
+    from flows.show import versions as shown
+    from flows.store import Store
+    from flows.versions import history
+    from flows.versions.diff import compare
+
+    store = Store(curated)
+    found = history.versions(store)
+    one, other = (history.version_of(found, name, store).manifest for name in (a, b))
+    difference = compare(store, one, other, sample)
+    if as_json:
+        print(json.dumps(difference.as_json(), ensure_ascii=False))
+        return
+    for line in shown.lines(difference):
+        out.print(line, soft_wrap=True)
+
+
+@app.command()
+def rollback(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The version to go back to: its name or number.")],
+    curated: Curated = Path("curated"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Make an earlier version the current one, and put runs on hold; nothing is removed."""
+    from flows.store import Store
+    from flows.versions import history
+
+    done = history.rollback(Store(curated), version)
+    if as_json:
+        print(json.dumps(done))
+        return
+    hold = "runs are refused until `tamis run --resume`" if done["held"] else "the hold is lifted"
+    out.print(f"{curated}: {done['version']} is current, with {done['documents']:,} documents; {hold}.")
+
+
+@app.command()
+def gc(
+    keep: Annotated[int | None, typer.Option(min=1, metavar="N", help="Keep the last N versions.")] = None,
+    older_than: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Remove what ceased to be current so long ago: 30d, 12h.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    curated: Curated = Path("curated"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Remove old versions, and the files that none of those kept lists."""
+    from flows.store import Store
+    from flows.versions import history
+
+    age = None if older_than is None else history.age_of(older_than)
+    removal = history.collect_garbage(Store(curated), keep, age, dry_run)
+    if as_json:
+        print(json.dumps({**removal._asdict(), "dry_run": dry_run}))
+        return
+    would = "would remove" if dry_run else "removed"
+    out.print(
+        f"{curated}: {would} {len(removal.versions):,} versions, {removal.files:,} files, {removal.bytes:,} bytes; "
+        f"{len(removal.kept):,} versions stay, from {removal.kept[0]} on"
+    )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tamis {version('tamis')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tamis(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version of Tamis.")
+    ] = False,
+) -> None:
+    """Raw web text in; a curated, versioned Parquet dataset out."""
 
 
 def _config(path: Path | None) -> Config:

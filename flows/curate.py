@@ -31,12 +31,13 @@ def curate_dataset(
     engine: str = "local",
     checksum: bool = False,
     force: bool = False,
+    resume: bool = False,
 ) -> dict[str, Any]:
     """Read what is new under RAW and publish the next version of the dataset CURATED; the run's summary.
 
     With `rebuild` every earlier document is made anew from its original, which the dataset holds, under today's code,
     config and templates; ids, and who is earlier than whom, stay. `checksum` tells changed files by their bytes.
-    `force` publishes also where less than half would be left.
+    `force` publishes also where less than half would be left. `resume` goes on from a version that was rolled back to.
     Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed).
     """
     settings = from_mapping(config or {})
@@ -45,7 +46,17 @@ def curate_dataset(
     check_roots(raw, curated)
     store = Store(curated, raw)
     with store.lock(), engine_of(engine, workers) as do:
-        run = Run(store, do, settings, listeners, limit=limit, rebuild=rebuild, checksum=checksum, force=force)
+        run = Run(
+            store,
+            do,
+            settings,
+            listeners,
+            limit=limit,
+            rebuild=rebuild,
+            checksum=checksum,
+            force=force,
+            resume=resume,
+        )
         pieces = run.plan()
         if not pieces and not run.rebuild:
             return run.nothing_new()

@@ -27,6 +27,7 @@ from flows.step import Done, Step, code_hash
 from flows.store import STAGING, Ref, Store
 from flows.tables import ALL, parts_of, read_table
 from flows.versions import checks
+from flows.versions.history import check_hold, lift_hold
 from flows.versions.manifest import check_schema_version, current, published, rows_of, version_name
 from flows.versions.publish import publish, sweep
 from transforms.config import Config
@@ -109,16 +110,18 @@ class Run:
         rebuild: bool = False,
         checksum: bool = False,
         force: bool = False,
+        resume: bool = False,
     ) -> None:
         self.store, self.engine, self.config, self.listeners = store, engine, config, listeners
         self.limit, self.checksum, self.force = limit, checksum, force
         self.started = time.perf_counter()
         self.timings: dict[str, dict[str, Any]] = {}
         sweep(store)
+        if resume:
+            lift_hold(store)
         self.parent = published(store)
         self.pointer = current(store) or {}
-        if self.pointer.get("hold"):
-            raise RefusedError(f"{store.data} is on hold: {self.pointer['hold']}; runs are refused")
+        check_hold(store, self.pointer)
         # A rebuild of what is one, under today's code and config, would change nothing.
         self.rebuild = rebuild and self.parent is not None and not self._is_rebuilt()
         if not self.rebuild:

@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 from flows.compare.settle import CHANGES
 from flows.state import at_of, linked_rows, rows_at
 from flows.step import Counts, Work
-from flows.store import Ref, Store, json_bytes
+from flows.store import Ref, Store
 from flows.tables import concat, open_table, read_groups, read_table, write_work
 from flows.versions.ledger import restore_all
-from flows.versions.manifest import CURRENT, Manifest, current, files_of, pointer_to, reachable, require
+from flows.versions.manifest import CURRENT, Manifest, current, files_of, pointer_bytes, pointer_to, reachable, require
 from transforms.errors import RefusedError
 from transforms.identity import hash_of
 from transforms.schema import TABLES
@@ -162,7 +162,7 @@ def verify(store: Store) -> dict[str, int]:
     manifest = require(store)
     pointer = current(store)
     assert pointer is not None
-    if store.read(CURRENT) != json_bytes(pointer_to(manifest, pointer["manifest_sha256"], pointer)):
+    if store.read(CURRENT) != pointer_bytes(pointer_to(manifest, pointer["manifest_sha256"], pointer)):
         raise RefusedError(f"{store.local(CURRENT)} is damaged: it is not what {manifest['version']} published")
     checked: set[str] = set()
     for version in reachable(store, manifest):

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from flows.store import Ref, Store
+from flows.store import Ref, Store, json_bytes
 from transforms.errors import ConfigError, RefusedError
 from transforms.schema import TABLES
 from transforms.schema import VERSION as SCHEMA_VERSION
@@ -26,9 +26,21 @@ def current(store: Store) -> dict[str, Any] | None:
     try:
         pointer = store.read_json(CURRENT)
         pointer["version"], pointer["manifest"], pointer["manifest_sha256"]
+        if "sha256" in pointer and pointer["sha256"] != _digest(pointer):
+            raise ValueError
     except (ValueError, KeyError, TypeError):
         raise RefusedError(f"{store.local(CURRENT)} is damaged") from None
     return dict(pointer)
+
+
+def pointer_bytes(pointer: dict[str, Any]) -> bytes:
+    """What stands in `current.json`, with a hash over itself: no other file says what it ought to say."""
+    return json_bytes({**pointer, "sha256": _digest(pointer)})
+
+
+def _digest(pointer: dict[str, Any]) -> str:
+    said = {name: value for name, value in pointer.items() if name != "sha256"}
+    return hashlib.sha256(json_bytes(said)).hexdigest()
 
 
 def published(store: Store) -> Manifest | None:
@@ -55,20 +67,23 @@ def require(store: Store) -> Manifest:
     return manifest
 
 
-def reachable(store: Store, manifest: Manifest | None) -> Iterator[Manifest]:
-    """A manifest and its parents, as far as they are there. Raises: RefusedError where one is damaged."""
-    while manifest is not None:
-        yield manifest
-        parent = manifest["parent"]
-        key = manifest_key(parent) if parent else ""
-        if not parent or not store.exists(key):
-            return
+def reachable(store: Store, manifest: Manifest) -> Iterator[Manifest]:
+    """A manifest and its parents, as far as they are there: `gc` cuts the chain. Raises: RefusedError where one is
+    damaged."""
+    yield manifest
+    while manifest["parent"] and store.exists(key := manifest_key(manifest["parent"])):
         manifest = read_manifest(store, key, manifest["parent_manifest_sha256"])
+        yield manifest
 
 
 def manifest_key(version: str) -> str:
     """Where a version's manifest lies."""
     return f"versions/{version}/manifest.json"
+
+
+def run_key(version: str) -> str:
+    """Where a version's times and hosts lie: outside every hash."""
+    return f"versions/{version}/run.json"
 
 
 def files_of(manifest: Manifest, table: str) -> list[Ref]:
@@ -103,7 +118,7 @@ def pointer_to(manifest: Manifest, manifest_sha256: str, before: dict[str, Any] 
         "manifest": manifest_key(manifest["version"]),
         "manifest_sha256": manifest_sha256,
         **{table: [file["path"] for file in manifest["files"] if file["table"] == table] for table in TABLES},
-        "next": manifest["number"] + 1,
+        "next": max(kept.get("next", 0), manifest["number"] + 1),
         "hold": kept.get("hold"),
         "oldest": kept.get("oldest"),
         "forgotten": kept.get("forgotten", []),

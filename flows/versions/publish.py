@@ -1,7 +1,7 @@
 """Publish: the files of a finished run under their final names, the manifest, and last the pointer.
 
-Before the first file is put, a note says which files this run will leave: if it dies, the next run removes those that
-no manifest names, and nothing else.
+Before the first file is put, or removed, a note says which files these are: if the process dies, the next one that
+writes removes what was never published, and goes on removing what is no longer.
 """
 
 import hashlib
@@ -9,29 +9,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.store import STAGING, Ref, Store, json_bytes
-from flows.versions.manifest import CURRENT, Manifest, current, manifest_key, pointer_to, published, reachable
+from flows.versions.manifest import (
+    CURRENT,
+    Manifest,
+    current,
+    manifest_key,
+    pointer_bytes,
+    pointer_to,
+    published,
+    run_key,
+)
 
 UNFINISHED = f"{STAGING}/publishing.json"
+REMOVING = f"{STAGING}/removing.json"
 
 
 def sweep(store: Store) -> None:
-    """Remove what a run that died while it published had put, but what a reachable manifest names."""
+    """Finish what a process that died had begun; every writer does so first. Raises: RefusedError."""
+    if store.exists(REMOVING):
+        remove(store, store.read_json(REMOVING)["files"])
     if not store.exists(UNFINISHED):
         return
-    listed = set(store.read_json(UNFINISHED)["files"])
-    named = {CURRENT}
-    for manifest in reachable(store, published(store)):
-        named.add(manifest_key(manifest["version"]))
-        named |= {file["path"] for file in (*manifest["files"], *manifest["state"])}
-        named.add(run_key(manifest["version"]))
-    for key in sorted(listed - named):
-        store.delete(key)
+    unfinished = store.read_json(UNFINISHED)
+    manifest = published(store)
+    # Names of files have the version's, which is used once: where it was published, they are its own.
+    if manifest is None or manifest["version"] != unfinished["version"]:
+        for key in sorted(unfinished["files"]):
+            store.delete(key)
     store.delete(UNFINISHED)
 
 
-def run_key(version: str) -> str:
-    """Where a version's times and hosts lie: outside every hash."""
-    return f"versions/{version}/run.json"
+def remove(store: Store, files: Sequence[str]) -> None:
+    """Remove files that no version lists any more."""
+    store.put_json(REMOVING, {"files": list(files)})
+    # Manifests first: a version is there as long as its manifest is.
+    for file in sorted(files, key=lambda file: (not file.endswith("/manifest.json"), file)):
+        store.delete(file)
+    store.delete(REMOVING)
 
 
 def publish(
@@ -60,7 +74,7 @@ def publish(
     store.put_json(run_key(version), run)
     said = json_bytes(manifest)
     store.put_bytes(manifest_key(version), said)
-    store.replace(CURRENT, json_bytes(pointer_to(manifest, hashlib.sha256(said).hexdigest(), pointer)), before)
+    store.replace(CURRENT, pointer_bytes(pointer_to(manifest, hashlib.sha256(said).hexdigest(), pointer)), before)
     return manifest
 
 
