@@ -84,6 +84,13 @@ def parquet_of(records: Texts) -> bytes:
     return sink.getvalue()
 
 
+def arrow_of(records: Texts) -> bytes:
+    sink, table = io.BytesIO(), pa.Table.from_pylist(records)
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=17)
+    return sink.getvalue()
+
+
 WRITE: dict[str, Callable[[Texts], bytes]] = {
     ".jsonl": lines_of,
     ".ndjson": lines_of,
@@ -91,6 +98,7 @@ WRITE: dict[str, Callable[[Texts], bytes]] = {
     ".csv": csv_of(","),
     ".tsv": csv_of("\t"),
     ".parquet": parquet_of,
+    **dict.fromkeys([".arrow", ".feather", ".arrows", ".ipc"], arrow_of),
 }
 # A text, and no fields.
 NO_FIELDS = {".txt", ".text", ".md"}

@@ -50,7 +50,7 @@ PROVENANCE = [
     _maybe(
         "source_record",
         _string,
-        "Number of the line (JSONL), object (JSON) or row (CSV), from 1; of the row (Parquet), from 0",
+        "Number of the line (JSONL), object (JSON) or row (CSV), from 1; of the row (Parquet, Arrow), from 0",
     ),
     _needed("source_sha256", _string, "SHA-256 of the raw record's bytes"),
     _needed("original_sha256", _string, "SHA-256 of the original text's UTF-8; proves a restoration"),

@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
-from flows.readers import delimited, jsonl, objects, parquet, text
+from flows.readers import arrow, delimited, jsonl, objects, parquet, text
 from flows.readers.compression import compression_of, head_of
 from flows.readers.fields import FieldReader
 from flows.readers.records import Part, Record, rejected, rejected_file
@@ -34,7 +34,7 @@ from flows.store import Facts, Ref, Store
 from transforms.config import Config
 
 # One module a format; in the order in which they are named to people.
-_FORMATS = (text.FORMAT, jsonl.FORMAT, objects.FORMAT, delimited.FORMAT, parquet.FORMAT)
+_FORMATS = (text.FORMAT, jsonl.FORMAT, objects.FORMAT, delimited.FORMAT, parquet.FORMAT, arrow.FORMAT)
 FORMATS = {extension: name for format in _FORMATS for extension, name in format.extensions.items()}
 READERS = {name: format for format in _FORMATS for name in format.extensions.values()}
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": "lz4"}

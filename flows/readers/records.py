@@ -19,7 +19,7 @@ class Part(NamedTuple):
 
     path: str  # relative to RAW, '/'-separated, as it is shown
     key: str  # the same as the store takes it
-    format: str  # "txt" | "jsonl" | "parquet" | "unsupported", or of NEVER_OPENED
+    format: str  # of FORMATS, "unsupported", or of NEVER_OPENED
     compression: str  # "", or of COMPRESSIONS: what the name says
     size: int  # of the file; this and the next two as it was listed
     mtime_ns: int
@@ -47,7 +47,9 @@ class Record(NamedTuple):
 
     source_path: str
     source_format: str
-    source_record: str | None  # line number in the part (1-based) of a JSONL, row number (0-based) in a Parquet
+    source_record: (
+        str | None
+    )  # number of the line (in the part), object or CSV row from 1, of the Parquet or Arrow row from 0
     source_sha256: str  # of the raw record's bytes; each reader says which
     source_id: str | None
     url: str | None
