@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.readers.fields import USUAL, FieldReader, Found, read_date, way_out
+from flows.readers.fields import USUAL, FieldReader, Found, way_out
 from flows.readers.records import Record
 from flows.store import Store
 from flows.versions.checks import verify
@@ -23,6 +23,7 @@ from tests.conftest import article, rows, write_jsonl
 from tests.test_readers import read
 from transforms.config import Config, Fields, Limits, from_toml
 from transforms.errors import ConfigError, RefusedError
+from transforms.values import read_date
 
 DAY = datetime(2024, 3, 1, tzinfo=UTC)
 NOON = DAY.replace(hour=12)

@@ -28,7 +28,6 @@ from hypothesis import strategies as st
 from flows.inputs import InputFile, content_name, list_inputs
 from flows.readers import COMPRESSIONS, FORMATS, Reading, format_of, reading_hash
 from flows.readers.compression import EXPANSION_FLOOR, compression_of
-from flows.readers.fields import read_time
 from flows.readers.jsonl import begins_list, charset_of_units
 from flows.readers.records import DETAIL_CHARS, Part, Record
 from flows.readers.source import BLOCK_BYTES
@@ -38,6 +37,7 @@ from flows.store import Store
 from tests.reading import outcome, outcomes
 from transforms.config import Config, Fields, Limits, Read
 from transforms.errors import ShardError
+from transforms.values import read_time
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 BOM = b"\xef\xbb\xbf"

@@ -42,7 +42,7 @@ COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": 
 # link to a file that is read under another path.
 NEVER_OPENED = ("unreadable", "not_a_file", "same_file")
 # What decides, beside our code, whether bytes can be read.
-_READING_CODE = ("flows/readers/*.py", "transforms/charsets.py", "transforms/profiles.py")
+_READING_CODE = ("flows/readers/*.py", *(f"transforms/{name}.py" for name in ("charsets", "profiles", "values")))
 _READING_LIBRARIES = ("charset-normalizer", "ftfy", "langdetect", "lz4", "orjson", "pyarrow", "zstandard")
 
 

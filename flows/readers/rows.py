@@ -14,11 +14,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.readers.fields import EPOCH, USUAL, FieldReader, text_sizes
+from flows.readers.fields import USUAL, FieldReader, text_sizes
 from flows.readers.records import Part, Record, accepted, quoted, rejected
 from transforms.charsets import decode
 from transforms.config import Config, Fields
 from transforms.errors import RecordError
+from transforms.values import EPOCH
 
 # What pyarrow raises on damaged files: of 10 cuts and 1,500 flipped bits, nothing else.
 DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError, OverflowError)
