@@ -249,6 +249,9 @@ def test_names_that_differ_from_record_to_record_are_not_all_remembered() -> Non
         ("published_at", "9999-12-31", None),
         ("published_at", "0001-01-01T00:00:00+05:00", None),
         ("modified_at", "2024-03-01", DAY),
+        ("tags", [f"tag {n}" for n in range(101)], [f"tag {n}" for n in range(101)]),
+        ("tags", [f"tag {n}" for n in range(1_001)], None),
+        ("authors", ["Ada King"] * 1_001, None),
     ],
 )
 def test_values(name: str, value: Any, expected: Any) -> None:

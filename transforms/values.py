@@ -19,8 +19,8 @@ UNIX_SECONDS = (631_152_000, 4_102_444_800)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Nothing was published before there was print, and 0001-01-01 and 9999-12-31 stand for "unknown".
 PUBLISHED = (1400, 2100)
-# Longer values are no fields but texts.
-VALUE_CHARS, LIST_ITEMS = 1_000, 100
+# Longer values are no fields but texts, and longer lists none of authors or tags: they stay in `extra`.
+VALUE_CHARS, LIST_ITEMS = 1_000, 1_000
 
 _DIGITS = re.compile(r"\d{14}|\d{10}(?:\.\d+)?|\d{13}")
 _SEPARATORS = re.compile(r"\s*[,;|、，；]\s*")
@@ -43,8 +43,10 @@ def read_phrase(value: Any) -> str | None:
 
 def _phrases(values: list[Any], *names: str) -> list[str] | None:
     """One each of the items, which are phrases, or records that have one."""
+    if len(values) > LIST_ITEMS:
+        return None
     found: dict[str, None] = {}
-    for value in values[:LIST_ITEMS]:
+    for value in values:
         if isinstance(value, dict):
             value = next((value[name] for name in names if name in value), None)
         if (phrase := read_phrase(value)) is not None and "://" not in phrase:
