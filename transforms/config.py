@@ -53,6 +53,8 @@ class Read:
     encoding: str = ""
     # What parts the cells of a CSV or TSV. "": it is told by the header.
     delimiter: str = ""
+    # Whether a text that is HTML by its looks is read as a page. A file of HTML always is.
+    html: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from transforms.schema import column_type, with_columns
 
 # Earlier ones are no times of a fetch: there was no web.
 FIRST_FETCH = datetime(1990, 1, 1, tzinfo=UTC)
+# A file of these is one record.
+WHOLE_FILES = ("txt", "html")
 # Hashes that begin with the same bits fall into the same part of a reduce, whatever its size (65,536 at the most).
 PART_BITS = np.uint64(0xFFFF << 48)
 
@@ -100,20 +102,32 @@ def in_part_of(leader: np.ndarray[Any, np.dtype[np.uint64]], follower: Any) -> n
 def key_of(record: Mapping[str, Any], supersede_by: str) -> tuple[int, bool]:
     """Under what a record is known, and whether a later text under it is its next state."""
     source_id, url, path = record["source_id"], record["url"], record["source_path"]
+    if "url" in (record["from_record"] or ()):  # the page's canonical one, which others may have, too
+        url = None
     if record["reject_stage"] == "read":
         return hash_of("unread", path, record["source_sha256"]), False
     if supersede_by == "source_id" and source_id is not None:
         return hash_of("id", source_id), True
     if supersede_by != "source_id" and url is not None:
         return hash_of("url", url), supersede_by == "url"
-    if record["source_format"] == "txt":
+    if record["source_format"] in WHOLE_FILES:
         return hash_of("file", path), supersede_by != "none"
     if source_id is not None and supersede_by != "source_id":
-        return hash_of("id+text", source_id, record["original_sha256"]), False
-    return hash_of("path+text", path, record["original_sha256"]), False
+        return hash_of("id+text", source_id, text_of(record)), False
+    return hash_of("path+text", path, text_of(record)), False
 
 
-_FACTS = ("source_path", "source_format", "source_sha256", "source_id", "url", "original_sha256", "reject_stage")
+def text_of(record: Mapping[str, Any]) -> str:
+    """The hash by which a text is known: the record's own where it has none, or where an extractor made it."""
+    is_own = record["reject_stage"] == "read" or record["extractor"] is not None
+    found: str = record["source_sha256" if is_own else "original_sha256"]
+    return found
+
+
+_FACTS = (
+    *("source_path", "source_format", "source_sha256", "source_id", "url", "original_sha256", "reject_stage"),
+    *("extractor", "from_record"),
+)
 
 
 def know_documents(documents: pa.Table, supersede_by: str) -> pa.Table:
@@ -123,10 +137,7 @@ def know_documents(documents: pa.Table, supersede_by: str) -> pa.Table:
     rows = zip(*(documents[name].to_pylist() for name in _FACTS), strict=True)
     records = [dict(zip(_FACTS, row, strict=True)) for row in rows]
     keys = [key_of(record, supersede_by) for record in records]
-    texts = [
-        hash_of("text", record["source_sha256" if record["reject_stage"] == "read" else "original_sha256"])
-        for record in records
-    ]
+    texts = [hash_of("text", text_of(record)) for record in records]
     key, text = np.array([key for key, _ in keys], np.uint64), np.array(texts, np.uint64)
     paths = np.array([hash_of("path", record["source_path"]) for record in records], np.uint64)
     own = _own_metadata(documents)

@@ -54,7 +54,8 @@ PROVENANCE = [
     ),
     _needed("source_sha256", _string, "SHA-256 of the raw record's bytes"),
     _needed("original_sha256", _string, "SHA-256 of the original text's UTF-8; proves a restoration"),
-    _maybe("url", _string, "URL as the record gives it"),
+    _maybe("extractor", _string, "What made a text of the page of HTML that the record is, and its version"),
+    _maybe("url", _string, "URL as the record gives it; else the page's canonical one"),
     _needed("site", _string, "Registered domain of the URL, else the first folder under RAW, else ''"),
     _maybe("license", _string, "Licence of the text, as the record says it"),
     _maybe("extra", _string, "The record's other fields, as a JSON object"),
@@ -192,6 +193,7 @@ REJECT_REASONS = (
             *(
                 "corrupt",
                 "empty_file",
+                "html",
                 "invalid_json",
                 "invalid_row",
                 "invalid_utf8",
@@ -214,10 +216,10 @@ REJECT_REASONS = (
 )
 
 # What stages hand on within a shard, besides columns of REJECTED: the original, what it was decoded from (null where
-# that is UTF-8), the changes to it so far, the line index (boilerplate/lines.py), the text before stripping and what
-# went from it, in its coordinates, the share of template lines in what stayed, the date of the last change as the page
-# has it, the tokens (dedup/tokens.py), the band keys (dedup/bands.py), how many characters are
-# whole (dedup/exact.py).
+# that is UTF-8), which of its lines an extractor leaves out, the changes to it so far, the line index
+# (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates, the share of template
+# lines in what stayed, the date of the last change as the page has it, the tokens (dedup/tokens.py), the band keys
+# (dedup/bands.py), how many characters are whole (dedup/exact.py).
 SPANS = pa.list_(
     pa.struct(
         [
@@ -231,6 +233,7 @@ SPANS = pa.list_(
 _IN_WORK = {
     "original": _string,
     "charset": _string,
+    "left_out": pa.list_(_int32),
     "spans": SPANS,
     "repaired": _string,
     "removals": SPANS,

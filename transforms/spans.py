@@ -135,6 +135,39 @@ def compose(repairs: Sequence[Span], removals: Sequence[Span]) -> list[Span]:
     return merge_adjacent(composed)
 
 
+def repaired_lines(original: str, repairs: Sequence[Span], repaired: str, lines: Sequence[int]) -> list[int]:
+    """Which lines of the repaired text these lines of the original are. One that a repair joined to another, or parted,
+    is none.
+
+    >>> repaired_lines("a\\n\\x00b\\nc", [Span(2, 3, "", "", "", "")], "a\\nb\\nc", [1, 2])
+    [1, 2]
+    """
+    if not repairs:
+        return list(lines)
+    ends = _ends(original)
+    starts, stops = [0, *(at + 1 for at in ends)], [*ends, len(original)]
+    moved = {0: 0, **{at + 1: number for number, at in enumerate(_ends(repaired), 1)}}
+    stopped = [*_ends(repaired), len(repaired)]
+    found = []
+    before = shift = 0
+    for line in sorted(lines):
+        while before < len(repairs) and repairs[before].end <= starts[line]:
+            shift += len(repairs[before].replacement) - (repairs[before].end - repairs[before].start)
+            before += 1
+        within, inside = before, shift
+        while within < len(repairs) and repairs[within].start < stops[line]:
+            inside += len(repairs[within].replacement) - (repairs[within].end - repairs[within].start)
+            within += 1
+        number = moved.get(starts[line] + shift)
+        if number is not None and stopped[number] == stops[line] + inside:
+            found.append(number)
+    return found
+
+
+def _ends(text: str) -> list[int]:
+    return [at for at, char in enumerate(text) if char == "\n"]
+
+
 def merge_adjacent(spans: Sequence[Span]) -> list[Span]:
     """Adjacent spans of one rule as one span."""
     runs: list[list[Span]] = []

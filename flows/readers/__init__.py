@@ -22,10 +22,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-from flows.readers import arrow, delimited, jsonl, objects, parquet, text
+from flows.readers import arrow, delimited, html, jsonl, objects, parquet, text
 from flows.readers.compression import compression_of, head_of
 from flows.readers.fields import FieldReader
 from flows.readers.records import Part, Record, rejected, rejected_file
@@ -34,7 +35,7 @@ from flows.store import Facts, Ref, Store
 from transforms.config import Config
 
 # One module a format; in the order in which they are named to people.
-_FORMATS = (text.FORMAT, jsonl.FORMAT, objects.FORMAT, delimited.FORMAT, parquet.FORMAT, arrow.FORMAT)
+_FORMATS = (text.FORMAT, jsonl.FORMAT, objects.FORMAT, delimited.FORMAT, html.FORMAT, parquet.FORMAT, arrow.FORMAT)
 FORMATS = {extension: name for format in _FORMATS for extension, name in format.extensions.items()}
 READERS = {name: format for format in _FORMATS for name in format.extensions.values()}
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": "lz4"}
@@ -43,6 +44,8 @@ COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": 
 NEVER_OPENED = ("unreadable", "not_a_file", "same_file")
 # What decides, beside our code, whether bytes can be read.
 _READING_CODE = ("flows/readers/*.py", *(f"transforms/{name}.py" for name in ("charsets", "profiles", "values")))
+# Of the extras, what they bring.
+_READING_EXTRAS = ("turbohtml",)
 _READING_LIBRARIES = ("charset-normalizer", "ftfy", "langdetect", "lz4", "orjson", "pyarrow", "zstandard")
 
 
@@ -86,7 +89,7 @@ class Reading:
                 for record in self._records(source):
                     # Libraries make other errors of those of the disk, and readers records of these.
                     source.raise_failure()
-                    yield record
+                    yield html.as_text(record, self.config)
                 source.raise_failure()
                 self.blocks = source.finish()
                 check_unchanged(self.store, file, part.path, listed)
@@ -140,6 +143,7 @@ def _reading_code() -> str:
     files = sorted(file for pattern in _READING_CODE for file in root.glob(pattern))
     said = [f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
     said += [f"{library} {version(library)}" for library in _READING_LIBRARIES]
+    said += [f"{library} {version(library)}" for library in _READING_EXTRAS if find_spec(library)]
     return "\n".join(said)
 
 

@@ -70,6 +70,10 @@ class Record(NamedTuple):
     license: str | None = None
     extra: str | None = None
     from_record: list[str] | None = None
+    # Of a page of HTML (flows/readers/html.py): what made a text of it, and the lines of that which it leaves out.
+    extractor: str | None = None
+    left_out: list[int] | None = None
+    is_html: bool = False  # that its text is HTML still
 
 
 class Format(NamedTuple):

@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from flows.readers.compression import Damage, Garbage, read_chunks
@@ -17,6 +17,13 @@ from transforms.errors import RecordError
 
 def read(file: BinaryIO, part: Part, config: Config, _: FieldReader) -> Iterator[Record]:
     """One record; a second one for bytes after the end of a compressed stream."""
+    return read_whole(file, part, config, lambda raw: decode(raw, configured=config.read.encoding))
+
+
+def read_whole(
+    file: BinaryIO, part: Part, config: Config, decoded: Callable[[bytes], tuple[str, str]]
+) -> Iterator[Record]:
+    """The same of a file whose bytes are decoded like this: text and charset, or RecordError."""
     limit = config.limits.record_bytes
     held: list[bytes] = []  # up to the limit
     head, size, digest = b"", 0, hashlib.sha256()
@@ -40,14 +47,14 @@ def read(file: BinaryIO, part: Part, config: Config, _: FieldReader) -> Iterator
         detail = f"{size:,} bytes, expected at most {limit:,}"
         yield rejected(part, "limit.record_bytes", detail, raw=head, sha256=sha256)
     else:
-        yield _record(b"".join(held), sha256, part, config)
+        yield _record(b"".join(held), sha256, part, decoded)
     if garbage:
         yield rejected(part, garbage.reason, garbage.detail, raw=garbage.raw_head, sha256=garbage.sha256)
 
 
-def _record(raw: bytes, sha256: str, part: Part, config: Config) -> Record:
+def _record(raw: bytes, sha256: str, part: Part, decoded: Callable[[bytes], tuple[str, str]]) -> Record:
     try:
-        original, charset = decode(raw, configured=config.read.encoding)
+        original, charset = decoded(raw)
     except RecordError as error:
         return rejected(part, error.reason, error.detail, raw=raw, sha256=sha256)
     record = Record(part.path, part.format, None, sha256, None, None, None, original, None, None, None)

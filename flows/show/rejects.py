@@ -29,6 +29,8 @@ from transforms.schema import REJECT_REASONS, REJECTED
 ADVICE = {
     "read.corrupt": "Damaged: get or make the file again, and run again.",
     "read.empty_file": "Nothing is in it: look at what wrote it, or leave it.",
+    "read.html": "If the detail says so, install what reads pages, pip install 'tamis[html]', else mend the page; and "
+    "run again.",
     "read.invalid_json": "A line of a JSONL is one JSON object: mend the line where the detail says, and run again.",
     "read.invalid_row": "A row has as many cells as the header, and its quotes add up: mend it, or name what parts "
     'the cells, as read.delimiter = ";", and run again.',

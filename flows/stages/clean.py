@@ -92,7 +92,7 @@ def clean_piece(
     write_paragraphs(work, documents, facts)
     write_facts(work, facts)
     documents = documents.drop_columns(
-        ["lines", "repaired", "removals", "template_share", "modified_raw", "bands", "tokens", "chars"]
+        ["left_out", "lines", "repaired", "removals", "template_share", "modified_raw", "bands", "tokens", "chars"]
     )
     # Sorted as it is published, in small row groups: whoever writes a file from many pieces reads each from the top.
     with work.put("cleaned.parquet") as path:

@@ -79,7 +79,7 @@ def _batches(
 
 def documents_of(records: Sequence[Record]) -> pa.Table:
     """Records as the table that stages work on."""
-    names = [name for name in Record._fields if name != "source_path"]
+    names = [name for name in Record._fields if name not in ("source_path", "is_html")]
     columns = dict(zip(Record._fields, zip(*records, strict=True), strict=True))
     table = pa.table({"source_path": pa.array(columns["source_path"], pa.string())})
     for name in names:

@@ -15,6 +15,7 @@ from flows.store import Ref
 from flows.tables import open_table
 from flows.versions.ledger import Restored, restore_all
 from transforms import pipeline
+from transforms.boilerplate.strip import EXTRACT
 from transforms.config import Config
 from transforms.encoding import DECODING
 from transforms.schema import column_type
@@ -23,7 +24,7 @@ from transforms.spans import LedgerEntry
 # What a published row keeps when its document is made anew; all else is worked out again.
 _KEPT = ("id", "added_in", "supersedes", *Record._fields[:7], "original_sha256")
 # Beside what the record says of itself, these.
-_SAID = ("extra", "from_record")
+_SAID = ("extra", "from_record", "extractor")
 _REJECTION = ("reject_reason", "reject_detail", "reject_stage", "raw_head")
 
 
@@ -68,6 +69,7 @@ def _records(
     added = {
         "original": pa.array([one.original for one in originals], column_type("original")),
         "charset": pa.array([_charset(one.ledger) for one in originals], column_type("charset")),
+        "left_out": pa.array([_left_out(one) for one in originals], column_type("left_out")),
         "time": pa.array([times.get(document, 0) for document in ids], pa.int64()),
         "leaves_for": _named(pc.equal(reason, "superseded"), detail, "by ", unread),
         "refused_of": _named(pc.equal(reason, "not_successor"), detail, "of ", unread),
@@ -99,6 +101,21 @@ def _named(hit: Any, detail: Any, prefix: str, unread: Any) -> Any:
     """The id that a detail names, where `hit`."""
     hit = pc.and_(pc.fill_null(hit, False), pc.invert(unread))
     return pc.if_else(hit, pc.replace_substring(detail, prefix, ""), pa.scalar(None, pa.string()))
+
+
+def _left_out(restored: Restored) -> list[int]:
+    """The lines that an extractor left out, where the ledger says so."""
+    found: list[int] = []
+    spans = [entry.span for entry in restored.ledger if entry.span.rule.startswith(f"{EXTRACT}.")]
+    start = 0
+    for number, line in enumerate(restored.original.split("\n") if spans else ()):
+        end = start + len(line)
+        while spans and spans[0].end < end:
+            spans.pop(0)
+        if spans and spans[0].start <= start and line.strip():
+            found.append(number)
+        start = end + 1
+    return found
 
 
 def _charset(ledger: Sequence[LedgerEntry]) -> str | None:

@@ -12,7 +12,7 @@ The line model scores lines (`model.py`); here they are chosen, block by block:
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import isqrt
 from typing import NamedTuple
@@ -60,6 +60,8 @@ PARAGRAPH_CHARS = 60
 BODY_CHARS = 2000
 # What stands where titles stand in so many articles of the site is none of this one.
 SITE_TITLES = 3
+# How sure it is that a line which an extractor leaves out is none of the article's.
+LEFT_OUT_CONFIDENCE = 0.9
 _FIELD = re.compile(r"[^:：]{1,20}[:：]\s*\S")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _WIDE_WORD = re.compile("(?=([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}))")
@@ -275,21 +277,50 @@ def _leaves_prose(lines: list[str], places: Sequence[int], kept: set[int]) -> bo
 def _named(
     page: line_model.Page, lines: list[str], scored: line_model.Scored, kept: set[int], threshold: int
 ) -> dict[int, Removal]:
-    """The lines that go. A run of one reason is one removal, as sure as its least sure line."""
+    """The lines that go, as sure as the least sure line of their run."""
+    scores = dict(zip(scored.places, scored.scores, strict=True))
+
+    def removal(reason: str, support: int | None, run: list[int]) -> Removal:
+        margin = max(0, threshold - max(scores[at] for at in run))
+        return Removal(reason, "model.page", line_model.confidence(margin), support)
+
+    return _by_runs(page, lines, scored.places, kept, removal)
+
+
+def left_out(document: tuple[str, Sequence[int], Templates], places: Sequence[int], rule: str) -> dict[int, Removal]:
+    """The removals of the lines of a page (text, hash a line, templates) that its extractor leaves out. A page of which
+    no prose would be left was misread: nothing goes."""
+    text, hashes, templates = document
+    lines = [line.strip() for line in text.split("\n")]
+    page = line_model.Page(text, hashes, [line_anchor(line) for line in lines], templates)
+    there = [at for at, line in enumerate(lines) if line]
+    kept = {number for number, at in enumerate(there) if at not in set(places)}
+    if not _leaves_prose(lines, there, kept):
+        return {}
+    return _by_runs(
+        page, lines, there, kept, lambda reason, support, _: Removal(reason, rule, LEFT_OUT_CONFIDENCE, support)
+    )
+
+
+def _by_runs(
+    page: line_model.Page,
+    lines: list[str],
+    places: Sequence[int],
+    kept: set[int],
+    removal: Callable[[str, int | None, list[int]], Removal],
+) -> dict[int, Removal]:
+    """The lines among `places` that go. A run of one reason, all templates or none, is one removal."""
     gone: dict[int, Removal] = {}
     run: list[int] = []
     reason, heading, support = "", "", None
-    highest = 0
 
     def finish() -> None:
         if run:
             least = None if support is None else min(page.templates.lines[page.hashes[at]] for at in run)
-            removal = Removal(reason, "model.page", line_model.confidence(max(0, threshold - highest)), least)
-            for at in run:
-                gone[at] = removal
+            gone.update(dict.fromkeys(run, removal(reason, least, run)))
             run.clear()
 
-    for number, (at, _, score) in enumerate(zip(*scored, strict=True)):
+    for number, at in enumerate(places):
         if number in kept:
             finish()
             heading = ""  # a block ends where the article goes on
@@ -308,7 +339,6 @@ def _named(
             )
         if (named, found is None) != (reason, support is None):
             finish()
-        highest = max(highest, score) if run else score
         reason, support = named, found
         run.append(at)
     finish()

@@ -20,14 +20,16 @@ import pyarrow as pa
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_header
 from transforms.boilerplate.evidence import NUMBERED_WIDTH, Evidence, Page
 from transforms.boilerplate.lines import ends_sentence, fold, is_bulleted
-from transforms.boilerplate.pages import Removal, page_removals
+from transforms.boilerplate.pages import Removal, left_out, page_removals
 from transforms.boilerplate.scripts import script_lines
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates, template_share
 from transforms.config import Boilerplate, Config
 from transforms.schema import with_columns
-from transforms.spans import Span, apply, compose, from_arrow, to_arrow
+from transforms.spans import Span, apply, compose, from_arrow, repaired_lines, to_arrow
 
 TRANSFORM = "strip_boilerplate"
+# The rule of a line that an extractor left out begins with it.
+EXTRACT = "extract"
 
 # A head has a title, a header and a byline; further down a short line is a sub-heading.
 HEAD_LINES = 12
@@ -887,13 +889,14 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
     reasons, stages = documents["reject_reason"].to_pylist(), documents["reject_stage"].to_pylist()
     columns = [documents[name].to_pylist() for name in ("lines", "site", "url")]
     judged = zip(texts, reasons, columns[0], columns[1], strict=True)
-    pages = page_removals(
-        [
-            (text, hashes, templates.get(site, NO_TEMPLATES)) if reason is None else None
-            for text, reason, hashes, site in judged
-        ],
-        config.boilerplate,
-    )
+    asked: list[tuple[str, Sequence[int], Templates] | None] = [
+        (text, hashes, templates.get(site, NO_TEMPLATES)) if reason is None else None
+        for text, reason, hashes, site in judged
+    ]
+    masked = _left_out(documents, asked, ledgers)
+    for row in masked:
+        asked[row] = None
+    pages = page_removals(asked, config.boilerplate)
     for row, (hashes, site, url) in enumerate(zip(*columns, strict=True)):
         text = texts[row]
         if reasons[row] is not None:
@@ -902,8 +905,8 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
             reasons[row], stages[row] = "empty", "strip"
             continue
         known = templates.get(site, NO_TEMPLATES)
-        asked = pages.removals.get(row), pages.anchors.get(row)
-        gone = removals(text, hashes, known, bool(url), config.boilerplate, *asked)
+        before = masked.get(row) or pages.removals.get(row)
+        gone = removals(text, hashes, known, bool(url), config.boilerplate, before, pages.anchors.get(row))
         shares[row] = template_share(text, hashes, gone, known)
         if not gone:
             continue
@@ -922,3 +925,21 @@ def strip_boilerplate(documents: pa.Table, templates: Mapping[str, Templates], c
         reject_reason=reasons,
         reject_stage=stages,
     )
+
+
+def _left_out(
+    documents: pa.Table,
+    pages: Sequence[tuple[str, Sequence[int], Templates] | None],
+    repairs: Sequence[Sequence[Span]],
+) -> dict[int, dict[int, Removal]]:
+    """Of the pages (text, hash a line, templates) of which an extractor leaves lines out, these, by row."""
+    found: dict[int, dict[int, Removal]] = {}
+    if "left_out" not in documents.column_names or documents["left_out"].null_count == len(documents):
+        return found
+    columns = [documents[name].to_pylist() for name in ("left_out", "extractor", "original")]
+    for row, (places, extractor, original) in enumerate(zip(*columns, strict=True)):
+        if places and (page := pages[row]) is not None:
+            here = repaired_lines(original, repairs[row], page[0], places)
+            if gone := left_out(page, here, f"{EXTRACT}.{extractor.split()[0]}"):
+                found[row] = gone
+    return found
