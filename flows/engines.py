@@ -1,27 +1,28 @@
 """Where steps are done: `inline`, one after the other in this process, or `local`, in worker processes under Prefect.
 
 Prefect's threads cost 5 ms a task where its process runner costs 60-130; the work itself needs processes (the GIL).
-So each task runs in a thread and hands its step to one shared pool. The workers import `transforms`, never Prefect.
+So each task runs in a thread and hands its step to a worker. The workers import `transforms`, never Prefect.
+
+A worker that dies is replaced, and its step tried again: what killed it may have been a person, or the memory that
+others took. A step that reads finds the mark of its earlier try, and is more careful (flows/readers/guard.py).
 """
 
-import multiprocessing
 import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.context import SpawnContext, SpawnProcess
-from types import ModuleType
+from queue import SimpleQueue
 from typing import Any, Protocol
 
+from flows.processes import CONTEXT, allow_processes, apart, are_ended, begin_child, end_processes
 from flows.step import Done, Step, run_step
 from flows.store import Store
 from transforms.errors import ConfigError, CurationError, RefusedError, ShardError
 
 ENGINES = ("local", "inline")
+# How often a step is tried whose worker dies.
+TRIES = 3
 # Called with how many steps of a stage are done, and of how many.
 Tell = Callable[[int, int], None]
 
@@ -41,26 +42,67 @@ def inline(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[
     return done
 
 
+class Workers:
+    """Processes that do steps, each with a pool of its own: the death of one costs its step another try, and no other
+    step anything."""
+
+    def __init__(self, count: int) -> None:
+        self.free: SimpleQueue[ProcessPoolExecutor | None] = SimpleQueue()
+        self.count = count
+        for _ in range(count):
+            self.free.put(None)
+
+    def run(self, step: Step, store: Store) -> Done:
+        """Do a step. Raises: what it raises; BrokenProcessPool where every try ended its process."""
+        pool = self.free.get()
+        try:
+            for tries in range(1, TRIES + 1):
+                if are_ended():
+                    raise BrokenProcessPool
+                pool = pool or _pool_of_one()
+                try:
+                    return pool.submit(run_step, step, store).result()
+                except BrokenProcessPool:
+                    pool = None
+                    if tries == TRIES:
+                        raise
+            raise AssertionError("not reached")
+        finally:
+            self.free.put(pool)
+
+    def end(self) -> None:
+        """Wait for what is at work, then end the processes."""
+        for _ in range(self.count):
+            pool = self.free.get()
+            if pool is not None:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool_of_one() -> ProcessPoolExecutor:
+    with apart():  # its locks start multiprocessing's process that frees them
+        return ProcessPoolExecutor(1, mp_context=CONTEXT, initializer=begin_child)
+
+
 @contextmanager
 def engine_of(name: str, workers: int | None) -> Iterator[Engine]:
     """The engine of this name. Raises: ConfigError where there is none."""
     if name not in ENGINES:
         raise ConfigError(f"engine {name!r} is not known; known: {', '.join(ENGINES)}")
+    allow_processes()
     if name == "inline":
         yield inline
         return
-    with worker_pool(workers or default_workers()) as pool:
-        yield _local(pool)
+    with started(workers or default_workers()) as processes:
+        yield _local(processes)
 
 
-def _local(pool: ProcessPoolExecutor) -> Engine:
+def _local(workers: Workers) -> Engine:
     from prefect import task
     from prefect.cache_policies import NO_CACHE
 
     @task(cache_policy=NO_CACHE, persist_result=False)
     def work(step: Step, store: Store) -> Done:
-        done: Done = pool.submit(run_step, step, store).result()
-        return done
+        return workers.run(step, store)
 
     def run(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]:
         named = work.with_options(name=stage, task_run_name=stage)
@@ -93,7 +135,7 @@ def _error(stage: str, failures: Sequence[BaseException], steps: int) -> Curatio
             return type(failure)(*failure.args)
     first = failures[0]
     if isinstance(first, BrokenProcessPool):
-        said = "a worker process died (out of memory, or killed)"
+        said = f"its worker process died {TRIES} times (out of memory, or killed)"
     else:
         said = str(first) if isinstance(first, CurationError) else f"{type(first).__name__}: {first}"
     return ShardError(
@@ -107,75 +149,13 @@ def default_workers() -> int:
 
 
 @contextmanager
-def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of worker processes that end with this one, however it ends."""
-    with _apart():  # its locks start multiprocessing's process that frees them
-        pool = ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_begin_worker)
+def started(count: int) -> Iterator[Workers]:
+    """So many workers, which end with this process, however it ends."""
+    workers = Workers(count)
     try:
-        yield pool
+        yield workers
     except BaseException:  # Ctrl-C: a step that is cut off leaves nothing under its name
-        end_workers()
+        end_processes()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def end_workers() -> None:
-    """End all worker processes now; the next run does anew what they were at."""
-    for process in multiprocessing.active_children():
-        if isinstance(process, _Worker):
-            process.kill()  # one that started after an interrupt has inherited that SIGTERM is ignored
-
-
-_FOR_CHILDREN = {
-    # Else they look for modules in the working directory first, where a `socket.py` may lie.
-    "PYTHONSAFEPATH": "1",
-    # The process that frees semaphores says so of a run that was ended at once: its task, and no news.
-    "PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker",
-}
-_apart_lock = threading.Lock()
-
-
-@contextmanager
-def _apart() -> Iterator[None]:
-    """While a process is started: it imports nothing of its caller's.
-
-    A spawned process runs its parent's script once more. One that calls `curate` without a main guard would then start
-    a run in each worker, and one on standard input can't be found at all; the workers need neither.
-    """
-    with _apart_lock:
-        main, before = sys.modules["__main__"], {name: os.environ.get(name) for name in _FOR_CHILDREN}
-        sys.modules["__main__"] = ModuleType("__main__")
-        os.environ.update(_FOR_CHILDREN)
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-
-
-class _Worker(SpawnProcess):
-    def start(self) -> None:
-        with _apart():
-            super().start()
-
-
-class _Context(SpawnContext):
-    Process = _Worker
-
-
-def _begin_worker() -> None:
-    """Follow the parent: after a kill -9 nobody else would tell a worker that waits for work."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
+        workers.end()

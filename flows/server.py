@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
 
 from flows import is_home, prefect_profiles, remove_home
-from flows.engines import end_workers
+from flows.processes import end_processes
 from transforms.errors import ConfigError, ShardError
 
 # What the embedded server runs. Not `python -m uvicorn`, which looks for modules in the working directory. Its standard
@@ -307,7 +307,7 @@ def in_thread(work: Callable[[], T]) -> T:
         _interrupted.set()
         deadline = time.monotonic() + _UNWIND_SECONDS
         while _work.is_alive() and time.monotonic() < deadline:
-            end_workers()  # also those that it still starts
+            end_processes()  # also those that it still starts
             _work.join(0.1)
         if result.done() and result.exception() is None:
             return result.result()
@@ -317,7 +317,7 @@ def in_thread(work: Callable[[], T]) -> T:
 def leave(code: int) -> NoReturn:
     """End the process; where interrupted work still doesn't come back, without it."""
     if _work is not None and _work.is_alive():
-        end_workers()
+        end_processes()
         for server in _servers.values():
             _end(server, os.getpid())
         remove_home()

@@ -11,10 +11,14 @@ the cuts are.
 from collections.abc import Iterator, Sequence
 
 from flows.inputs import InputFile
+from flows.processes import Died, in_child, set_clock
 from flows.readers import READERS
 from flows.readers.records import Part
 from flows.readers.source import blocks_of
 from flows.store import Store
+
+# CPU time that a Parquet's footer may take.
+CUT_SECONDS = 60
 
 
 def plan_pieces(store: Store, inputs: Sequence[InputFile], piece_bytes: int) -> list[tuple[Part, ...]]:
@@ -22,8 +26,9 @@ def plan_pieces(store: Store, inputs: Sequence[InputFile], piece_bytes: int) -> 
     pieces: list[tuple[Part, ...]] = []
     piece: list[Part] = []
     held = 0
+    cuts = _cuts_in_child(store, inputs, piece_bytes)
     for file in sorted(inputs, key=_folder_and_path):
-        for part, size in _parts(store, file, piece_bytes):
+        for part, size in cuts.get(file.path) or _parts(store, file, piece_bytes):
             piece.append(part)
             held += size
             if held >= piece_bytes:
@@ -42,16 +47,47 @@ def _folder_and_path(file: InputFile) -> tuple[str, str]:
 def _parts(store: Store, file: InputFile, piece_bytes: int) -> Iterator[tuple[Part, int]]:
     """The parts of a file, each with its bytes."""
     whole = whole_part(file)
-    cut = READERS[file.format].cut if file.format in READERS else None
-    if file.size <= piece_bytes or file.compression or not cut:
+    if not _is_cut(file, piece_bytes):
         yield whole, file.size
         return
+    cut = READERS[file.format].cut
+    assert cut is not None
     try:
         with store.open(file.ref) as opened:
             parts = list(cut(opened, whole, piece_bytes))
     except OSError:  # whoever reads it finds out, and says so
         parts = [(whole, file.size)]
     yield from parts
+
+
+def _is_cut(file: InputFile, piece_bytes: int) -> bool:
+    return (
+        file.size > piece_bytes
+        and not file.compression
+        and file.format in READERS
+        and READERS[file.format].cut is not None
+    )
+
+
+def _cuts_in_child(store: Store, inputs: Sequence[InputFile], piece_bytes: int) -> dict[str, list[tuple[Part, int]]]:
+    """The parts of each file that could end this process as it is opened to be cut; the whole where it ended the child:
+    whoever reads it finds out, and says so."""
+    left = [file for file in inputs if _is_cut(file, piece_bytes) and READERS[file.format].may_crash]
+    cuts = {}
+    while left:
+        try:
+            for parts in in_child(_cut_each, store, tuple(left), piece_bytes):
+                cuts[left.pop(0).path] = parts
+        except Died:
+            file = left.pop(0)
+            cuts[file.path] = [(whole_part(file), file.size)]
+    return cuts
+
+
+def _cut_each(store: Store, files: Sequence[InputFile], piece_bytes: int) -> Iterator[list[tuple[Part, int]]]:
+    for file in files:
+        set_clock(CUT_SECONDS)
+        yield list(_parts(store, file, piece_bytes))
 
 
 def whole_part(file: InputFile) -> Part:

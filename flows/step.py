@@ -91,6 +91,10 @@ class Work:
         self.store = store
         self.key = key
         self.outputs: dict[str, Ref] = {}
+        self._mark = f"{key}/at-risk"
+        # Whether an earlier try did what may end its process, and didn't come back.
+        self.was_ended = store.exists(self._mark)
+        self._is_marked = False
 
     @contextmanager
     def put(self, name: str) -> Iterator[Path]:
@@ -99,6 +103,17 @@ class Work:
         with self.store.put(key) as path:
             yield path
         self.outputs[name] = Ref("data", key, self.store.sha256(key))
+
+    def mark_risk(self) -> None:
+        """Before the first thing that may end this process: the next try will know."""
+        if not self.was_ended and not self._is_marked:
+            self.store.put_bytes(self._mark, b"")
+            self._is_marked = True
+
+    def unmark(self) -> None:
+        """This try came back, by an error."""
+        if self._is_marked:
+            self.store.delete(self._mark)
 
 
 def finished(step: Step, store: Store) -> Done | None:
@@ -134,7 +149,11 @@ def run_step(step: Step, store: Store) -> Done:
 def _do(step: Step, store: Store) -> Done:
     start, cpu = time.perf_counter(), time.process_time()
     work = Work(store, step.key)
-    counts = step.function(work, **step.inputs, **step.settings)
+    try:
+        counts = step.function(work, **step.inputs, **step.settings)
+    except BaseException:
+        work.unmark()
+        raise
     done = Done(work.outputs, counts, time.perf_counter() - start, time.process_time() - cpu)
     said = {
         "outputs": {name: ref.name for name, ref in done.outputs.items()},
@@ -151,7 +170,9 @@ def _do(step: Step, store: Store) -> Done:
 def code_hash() -> str:
     """SHA-256 over all that can change a row besides input and config: our code and rules, and the libraries."""
     root = Path(__file__).parent.parent
-    flows = [root / "flows" / f"{name}.py" for name in ("inputs", "shards", "step", "store", "tables", "state")]
+    flows = [
+        root / "flows" / f"{name}.py" for name in ("inputs", "processes", "shards", "step", "store", "tables", "state")
+    ]
     folders = [root / "transforms", *(root / "flows" / name for name in ("readers", "stages", "compare"))]
     files = [*flows, *(file for folder in folders for file in folder.rglob("*"))]
     digest = hashlib.sha256(f"{unicodedata.unidata_version} {platform.python_implementation()}".encode())

@@ -62,7 +62,7 @@ ROWS = [
     ("stages", "compare", "versions"),
     ("state", "inputs", "shards", "engines"),
     ("step", "tables", "readers"),
-    ("store", ""),
+    ("store", "processes", ""),
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 
@@ -134,6 +134,7 @@ ALLOWED = {
     "tables": {"pq.ParquetFile", "pq.ParquetWriter", "pq.write_table"},
     "inputs": {"pq.read_table", "pq.write_table"},
     "readers.parquet": {"pq.ParquetFile"},
+    "processes": {"open"},  # the null device; how much memory this process has
 }
 
 

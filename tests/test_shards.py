@@ -23,6 +23,12 @@ from transforms.config import Config, Limits
 from transforms.errors import ShardError
 
 
+@pytest.fixture(autouse=True)
+def planned_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a child does is done in this process, where it can be watched (tests/test_crashes.py has a child)."""
+    monkeypatch.setattr("flows.shards.in_child", lambda function, *args: function(*args))
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder; Hypothesis writes the same file again and again, so one serves all."""

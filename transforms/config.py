@@ -69,6 +69,8 @@ class Limits:
     document_chars: int = 10_000_000
     # A 33 kB zstd bomb opens to 1 GiB (32,751×); real text, repetitive logs included, stays below 100×.
     expansion_ratio: int = 200
+    # CPU seconds to the next record: a page of 200,000 rows of a table takes an extractor 13, a batch of rows one.
+    read_seconds: int = 60
     # How deep `&amp;amp;…` may be nested; ftfy is quadratic in it (8 kB .16 s, 32 kB 2.2 s). Seen in the wild: 4.
     entity_depth: int = 32
 

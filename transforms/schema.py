@@ -192,6 +192,7 @@ REJECT_REASONS = (
         for kind in (
             *(
                 "corrupt",
+                "crashed",
                 "empty_file",
                 "html",
                 "invalid_json",
@@ -206,7 +207,7 @@ REJECT_REASONS = (
     ],
     "empty",
     "empty_after_cleaning",
-    *[f"limit.{kind}" for kind in ("document_chars", "entity_depth", "expansion", "record_bytes")],
+    *[f"limit.{kind}" for kind in ("document_chars", "entity_depth", "expansion", "read_seconds", "record_bytes")],
     "language.uncertain",
     "language.unwanted",
     "duplicate.exact",

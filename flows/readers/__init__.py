@@ -24,11 +24,12 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from flows.readers import arrow, delimited, html, jsonl, objects, parquet, text
 from flows.readers.compression import compression_of, head_of
 from flows.readers.fields import FieldReader
+from flows.readers.guard import Watch
 from flows.readers.records import Part, Record, rejected, rejected_file
 from flows.readers.source import Source, check_unchanged
 from flows.store import Facts, Ref, Store
@@ -64,10 +65,11 @@ def format_of(path: str) -> tuple[str, str]:
 class Reading:
     """A part being read: iterate over its records, then ask."""
 
-    def __init__(self, store: Store, part: Part, config: Config) -> None:
+    def __init__(self, store: Store, part: Part, config: Config, watch: Watch | None = None) -> None:
         self.store = store
         self.part = part
         self.config = config
+        self.watch = watch or Watch(config, lambda: None)
         # SHA-256 of the blocks from `part.first_block` on.
         self.blocks: tuple[str, ...] = ()
         # What was read as what.
@@ -86,7 +88,7 @@ class Reading:
             with self.store.open(Ref("raw", part.key, "")) as file:
                 check_unchanged(self.store, file, part.path, listed)
                 source = Source(file, part.size, part.first_block, part.end_block)
-                for record in self._records(source):
+                for record in self._watched(self._records(source)):
                     # Libraries make other errors of those of the disk, and readers records of these.
                     source.raise_failure()
                     yield html.as_text(record, self.config)
@@ -98,6 +100,21 @@ class Reading:
             if not part.is_whole:  # it could be opened when it was cut
                 raise
             yield rejected(part, "read.unreadable", f"{part.path}: {error.strerror}")
+
+    def said(self) -> dict[str, Any]:
+        """What was read as what, how far, and the hashes of the blocks."""
+        return {"is_read": self.is_read, "blocks": list(self.blocks), **self.fields.said()}
+
+    def _watched(self, records: Iterator[Record]) -> Iterator[Record]:
+        if self.part.format not in READERS or not READERS[self.part.format].may_crash:
+            yield from records
+            return
+        while True:
+            with self.watch.risk():
+                record = next(records, None)
+            if record is None:
+                return
+            yield record
 
     def _records(self, file: BinaryIO) -> Iterator[Record]:
         part = _as_it_is(file, self.part)

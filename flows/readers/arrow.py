@@ -308,5 +308,8 @@ class _Table(NamedTuple):
 
 
 FORMAT = Format(
-    {".arrow": "arrow", ".feather": "arrow", ".arrows": "arrow", ".ipc": "arrow"}, read, is_compressible=False
+    {".arrow": "arrow", ".feather": "arrow", ".arrows": "arrow", ".ipc": "arrow"},
+    read,
+    is_compressible=False,
+    may_crash=True,
 )

@@ -231,6 +231,7 @@ class FieldReader:
                 if name is not None:
                     named[column, name] += count
         return {
+            "lines": self.lines,
             "fields": [[column, name, count] for (column, name), count in sorted(named.items())],
             "unread": dict(sorted(self.unread.items())),
             "cut": self.cut,

@@ -109,4 +109,4 @@ def _sizes(schema: pa.Schema, metadata: pq.FileMetaData) -> dict[str, int]:
     return sizes
 
 
-FORMAT = Format({".parquet": "parquet"}, read, cut, is_compressible=False)
+FORMAT = Format({".parquet": "parquet"}, read, cut, is_compressible=False, may_crash=True)

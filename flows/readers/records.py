@@ -84,6 +84,7 @@ class Format(NamedTuple):
     # The parts of the open file, a piece's bytes or more each but the last, with the bytes of each. None: never cut.
     cut: Callable[[BinaryIO, Part, int], Iterator[tuple[Part, int]]] | None = None
     is_compressible: bool = True  # as a whole; else it compresses what is in it
+    may_crash: bool = False  # C code opens its bytes that may end the process (flows/readers/guard.py)
 
 
 def rejected_file(file: BinaryIO, part: Part, reason: str, detail: str) -> Record:

@@ -28,6 +28,8 @@ from transforms.schema import REJECT_REASONS, REJECTED
 # stand as one line of a config may have them.
 ADVICE = {
     "read.corrupt": "Damaged: get or make the file again, and run again.",
+    "read.crashed": "Its bytes end the process that reads them: make the file again, best in another format, and run "
+    "again.",
     "read.empty_file": "Nothing is in it: look at what wrote it, or leave it.",
     "read.html": "If the detail says so, install what reads pages, pip install 'tamis[html]', else mend the page; and "
     "run again.",
@@ -49,6 +51,7 @@ ADVICE = {
     "limit.document_chars": "Raise limits.document_chars in the config and run with --rebuild, or split the text.",
     "limit.entity_depth": "Raise limits.entity_depth in the config and run with --rebuild, or unescape the text.",
     "limit.expansion": "If you trust the file, raise limits.expansion_ratio in the config, and run again.",
+    "limit.read_seconds": "Raise limits.read_seconds in the config, or split the record, and run again.",
     "limit.record_bytes": "Raise limits.record_bytes in the config, or split the record, and run again.",
     "language.uncertain": "To keep it, lower language.thresholds in the config for its language, and run with "
     "--rebuild.",

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.readers import Reading
+from flows.readers.guard import Reads, Watch, guarded
 from flows.readers.records import Part, Record
 from flows.step import Counts, Work
 from flows.store import Ref
@@ -50,8 +51,7 @@ def _batches(
 ) -> Iterator[list[Record]]:
     batch: list[Record] = []
     size = 0
-    for part in parts:
-        reading = Reading(work.store, part, config)
+    for reading in _readings(work, parts, config):
         records = failed = 0
         for record in reading:
             batch.append(record)
@@ -62,19 +62,19 @@ def _batches(
             if size >= PIECE_TEXT:
                 yield batch
                 batch, size = [], 0
-        readings.append(
-            {
-                "path": part.path,
-                "records": records,
-                "failed": failed,
-                "lines": reading.fields.lines,
-                "is_read": reading.is_read,
-                "blocks": list(reading.blocks),
-                **reading.fields.said(),
-            }
-        )
+        readings.append({"path": reading.part.path, "records": records, "failed": failed, **reading.said()})
     if batch:
         yield batch
+
+
+def _readings(work: Work, parts: Sequence[Part], config: Config) -> Iterator[Reads]:
+    """The parts, each to be read to its end; in a child where an earlier try didn't come back."""
+    if work.was_ended:
+        yield from guarded(work.store, parts, config, Reading)
+        return
+    watch = Watch(config, work.mark_risk)
+    for part in parts:
+        yield Reading(work.store, part, config, watch)
 
 
 def documents_of(records: Sequence[Record]) -> pa.Table:

@@ -1,0 +1,99 @@
+"""Functions that end their process, and a reader that does so where its records say; imported by the processes that
+tests start."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from flows.readers.fields import FieldReader
+from flows.readers.guard import Watch
+from flows.readers.records import Part, Record, rejected
+from flows.stages import read
+from flows.step import Work
+from flows.store import Ref, Store
+from transforms.config import Config
+from transforms.errors import RecordError
+
+
+def end(how: str) -> None:
+    """As C code may."""
+    if how == "abort":
+        os.abort()
+    elif how == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif how == "exit":
+        os._exit(3)
+    elif how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif how == "loop":
+        while True:
+            pass
+    elif how == "memory":
+        bytearray(8 * 1024**3)
+
+
+def answers(how: str) -> Iterator[int]:
+    """Two, then the end."""
+    yield 1
+    yield 2
+    if how == "raise":
+        raise RecordError("read.corrupt", "on purpose")
+    if how == "pid":
+        yield os.getpid()
+        return
+    end(how)
+
+
+class Reading:
+    """Lines that are records; `crash <how>` is where a reader ends its process, `page <how>` where a page does."""
+
+    def __init__(self, store: Store, part: Part, config: Config, watch: Watch) -> None:
+        self.store, self.part, self.config, self.watch = store, part, config, watch
+
+    def __iter__(self) -> Iterator[Record]:
+        with self.store.open(Ref("raw", self.part.key, "")) as file:
+            lines = file.read().decode().splitlines()
+        for number, line in enumerate(lines):
+            with self.watch.risk():
+                self._meet(line, "crash ")
+                record = rejected(self.part, "empty", line, record=str(number))
+            try:
+                with self.watch.page(number):
+                    self._meet(line, "page ")
+            except RecordError as error:
+                record = record._replace(reject_reason=error.reason, reject_detail=error.detail)
+            yield record
+
+    def _meet(self, line: str, kind: str) -> None:
+        if not line.startswith(kind):
+            return
+        how = line.removeprefix(kind)
+        if how == "once":
+            if not self.store.exists(kind):
+                self.store.put_bytes(kind, b"")
+                end("kill")
+        else:
+            end(how)
+
+    def said(self) -> dict[str, Any]:
+        return {"is_read": True, "blocks": ["b"], **FieldReader(self.config).said()}
+
+
+def read_piece(work: Work, **settings: Any) -> dict[str, Any]:
+    """The step, with this reader."""
+    read.Reading = Reading  # type: ignore[misc,assignment]
+    return read.read_piece(work, **settings)
+
+
+def die_until(work: Work, raw: Ref, *, tries: int) -> dict[str, Any]:
+    """A step that ends its process so many times."""
+    with work.store.open(raw) as file:
+        folder = file.read().decode()
+    tried = len(os.listdir(folder))
+    with open(os.path.join(folder, str(tried)), "w") as file:
+        file.write(str(os.getpid()))
+    if tried < tries:
+        os.abort()
+    return {"tried": tried, "modules": "prefect" in sys.modules}

@@ -1,0 +1,285 @@
+"""Readers that end their process: its death costs one record or one file, and nobody but the reader is blamed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flows import engines, processes
+from flows.inputs import list_inputs
+from flows.processes import Died, in_child
+from flows.readers import Reading
+from flows.readers.guard import guarded
+from flows.readers.records import Record
+from flows.shards import plan_pieces, whole_part
+from flows.stages import read
+from flows.step import Step, Work, finished, run_step
+from flows.store import Ref, Store
+from tests import crashing
+from tests.conftest import article, write_jsonl
+from transforms.config import Config, Limits
+from transforms.errors import RecordError
+
+# ------------------------------------------------------------------------------------------------------------ children
+
+
+@pytest.mark.parametrize(("how", "said"), [("abort", "SIGABRT"), ("segfault", "SIGSEGV"), ("exit", "exit code 3")])
+def test_a_child_that_dies_has_answered_what_came_before(how: str, said: str) -> None:
+    found: list[int] = []
+    with pytest.raises(Died) as death:
+        found.extend(in_child(crashing.answers, how))
+    assert (found, death.value.how) == ([1, 2], said)
+
+
+def test_a_child_raises_what_it_raised() -> None:
+    with pytest.raises(RecordError, match="on purpose"):
+        list(in_child(crashing.answers, "raise"))
+
+
+def test_a_child_may_not_allocate_without_end() -> None:
+    with pytest.raises(MemoryError):
+        list(in_child(crashing.answers, "memory"))
+
+
+def test_a_child_ends_when_nobody_asks_any_more() -> None:
+    answers = in_child(crashing.answers, "pid")
+    *_, pid = (next(answers) for _ in range(3))
+    os.kill(pid, 0)
+    answers.close()  # type: ignore[attr-defined]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_an_end_of_all_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = in_child(crashing.answers, "loop")
+    next(answers), next(answers)
+    processes.end_processes()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(answers)
+    finally:
+        processes.allow_processes()
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+def read_guarded(folder: Path, contents: dict[str, str], limits: Limits | None = None) -> list[list[Record]]:
+    for name, content in contents.items():
+        (folder / name).write_text(content)
+    store = Store(folder / "curated", folder)
+    parts = [whole_part(file) for file in list_inputs(store).files]
+    config = Config(limits=limits or Limits())
+    found = []
+    for reading in guarded(store, parts, config, crashing.Reading):
+        found.append(list(reading))
+        assert reading.said()["blocks"]
+        assert reading.said()["is_read"]
+    return found
+
+
+def seen(records: list[Record]) -> list[tuple[str | None, str | None]]:
+    return [(record.source_record, record.reject_reason) for record in records]
+
+
+def test_a_page_that_ends_the_process_is_one_record(tmp_path: Path) -> None:
+    [records] = read_guarded(tmp_path, {"a.txt": "a\npage abort\nb\npage segfault\npage exit\nc"})
+    assert seen(records) == [
+        *[("0", "empty"), ("1", "read.crashed"), ("2", "empty")],
+        *[("3", "read.crashed"), ("4", "read.crashed"), ("5", "empty")],
+    ]
+    assert records[1].reject_detail == "the process that read it ended, SIGABRT, 2 times"
+
+
+def test_a_reader_that_ends_the_process_costs_the_rest_of_its_file(tmp_path: Path) -> None:
+    contents = {"a.txt": "a\nb\ncrash segfault\nc", "b.txt": "crash abort", "c.txt": "a\nb"}
+    first, second, third = read_guarded(tmp_path, contents)
+    assert seen(first) == [("0", "empty"), ("1", "empty"), (None, "read.crashed")]
+    assert first[2].reject_detail == "a.txt: after 2 records: the process that read it ended, SIGSEGV, 2 times"
+    assert first[2].raw_head == contents["a.txt"].encode()
+    assert seen(second) == [(None, "read.crashed")]
+    assert seen(third) == [("0", "empty"), ("1", "empty")]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a platform without such clocks")
+def test_a_loop_without_end_is_ended(tmp_path: Path) -> None:
+    contents = {"a.txt": "a\npage loop\nb", "b.txt": "a\ncrash loop"}
+    first, second = read_guarded(tmp_path, contents, Limits(read_seconds=1))
+    assert seen(first) == [("0", "empty"), ("1", "limit.read_seconds"), ("2", "empty")]
+    assert first[1].reject_detail == "more than 1 seconds of CPU time"
+    assert seen(second) == [("0", "empty"), (None, "limit.read_seconds")]
+
+
+def test_a_child_that_somebody_ended_once_is_not_blamed(tmp_path: Path) -> None:
+    [records] = read_guarded(tmp_path, {"a.txt": "a\ncrash once\npage once\nb"})
+    assert seen(records) == [(str(n), "empty") for n in range(4)]
+
+
+def raw_parquet(folder: Path, rows: int = 300) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.table({"text": [article(n) for n in range(rows)]})
+    pq.write_table(table, folder / "a.parquet", row_group_size=50)
+    return folder
+
+
+def test_a_child_reads_what_the_process_itself_reads(tmp_path: Path) -> None:
+    raw_parquet(tmp_path)
+    write_jsonl(tmp_path / "b.jsonl", [{"text": article(1)}, {"datum": "x"}])
+    (tmp_path / "c.txt").write_text(article(2))
+    store = Store(tmp_path / "curated", tmp_path)
+    parts = [whole_part(file) for file in list_inputs(store).files]
+    there = [(list(reading), reading.said()) for reading in guarded(store, parts, Config(), Reading)]
+    here = [(list(reading), reading.said()) for part in parts for reading in [Reading(store, part, Config())]]
+    assert there == here
+    assert [len(records) for records, _ in here] == [300, 2, 1]
+
+
+def test_cuts_are_the_same_in_a_child_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "curated", raw_parquet(tmp_path / "raw"))
+    inputs = list_inputs(store).files
+    assert len([part for piece in plan_pieces(store, inputs, 10_000) for part in piece]) > 1
+
+    def dies(*_: object) -> None:
+        raise Died(-signal.SIGSEGV)
+
+    monkeypatch.setattr("flows.shards.in_child", dies)
+    assert plan_pieces(store, inputs, 10_000) == [(whole_part(inputs[0]),)]
+
+
+# --------------------------------------------------------------------------------------------------------------- steps
+
+
+def piece(raw: Path, store: Store) -> Step:
+    [file] = list_inputs(store).files
+    settings = {"parts": [list(whole_part(file))], "config": Config(), "before": "2027-01-01T00:00:00+00:00"}
+    return Step(read.read_piece, {"raw": [file.ref]}, settings)
+
+
+class Gone(BaseException):
+    """As a crash: nothing happens after it."""
+
+
+def test_a_try_that_never_came_back_is_followed_by_a_careful_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "curated", raw_parquet(tmp_path / "raw"))
+    step = piece(tmp_path / "raw", store)
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.step.Work.unmark", lambda self: None)
+        patch.setattr("flows.readers.parquet.read_rows", _gone)
+        with pytest.raises(Gone):
+            run_step(step, store)
+    assert finished(step, store) is None
+    assert Work(store, step.key).was_ended
+    with monkeypatch.context() as patch:  # it doesn't reach the child
+        patch.setattr("flows.readers.parquet.read_rows", _gone)
+        careful = run_step(step, store)
+    other = Store(tmp_path / "other", tmp_path / "raw")
+    plain = run_step(step, other)
+    assert (careful.outputs, careful.counts) == (plain.outputs, plain.counts)
+    assert not Work(other, f"{step.key}-2").was_ended
+
+
+def _gone(*_: object) -> None:
+    raise Gone
+
+
+def test_a_try_that_came_back_by_an_error_leaves_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "curated", raw_parquet(tmp_path / "raw"))
+    step = piece(tmp_path / "raw", store)
+    monkeypatch.setattr("flows.readers.parquet.read_rows", _gone)
+    with pytest.raises(Gone):
+        run_step(step, store)
+    assert not Work(store, step.key).was_ended
+
+
+def test_lines_leave_no_mark(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "raw/a.jsonl", [{"text": article(1)}])
+    store = Store(tmp_path / "curated", tmp_path / "raw")
+    step = piece(tmp_path / "raw", store)
+    run_step(step, store)
+    assert [key.rpartition("/")[2].partition("-")[0] for key in store.keys(step.key)] == [
+        *("done.json", "facts", "lines", "records"),
+    ]
+
+
+def test_a_worker_that_a_reader_ends_costs_one_record(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.txt").write_text("a\npage segfault\nb\ncrash abort\nc")
+    store = Store(tmp_path / "curated", tmp_path / "raw")
+    step = piece(tmp_path / "raw", store)
+    step = Step(crashing.read_piece, step.inputs, step.settings)
+    with engines.started(1) as workers:
+        done = workers.run(step, store)
+    records = pq.read_table(store.local(done["records-00000.parquet"]))
+    assert list(zip(*(records[name].to_pylist() for name in ("source_record", "reject_reason")), strict=True)) == [
+        *[("0", "empty"), ("1", "read.crashed"), ("2", "empty")],
+        (None, "read.crashed"),
+    ]
+
+
+RUN = """
+from flows.curate import curate_dataset
+from flows.stages import read
+from tests import crashing
+read.Reading = crashing.Reading
+curate_dataset("raw", "curated", engine="inline", force=True)
+"""
+
+
+def test_a_run_that_a_reader_ended_is_followed_by_one_that_publishes(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.txt").write_text("a\npage segfault\nb")
+    write_jsonl(tmp_path / "raw/b.jsonl", [])
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    runs = [subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, env=environment, check=False) for _ in range(2)]
+    assert [run.returncode for run in runs] == [-signal.SIGSEGV, 0]
+    current = json.loads((tmp_path / "curated/current.json").read_text())
+    rejected = pq.read_table([tmp_path / "curated" / file for file in current["rejected"]])
+    assert sorted(rejected["reject_reason"].to_pylist()) == ["empty", "empty", "read.crashed"]
+
+
+def dying(folder: Path, tries: int) -> tuple[Step, Store]:
+    (folder / "raw").mkdir(parents=True)
+    (folder / "tried").mkdir()
+    (folder / "raw/a.txt").write_text(str(folder / "tried"))
+    return Step(crashing.die_until, {"raw": Ref("raw", "a.txt", "a")}, {"tries": tries}), Store(
+        folder / "curated", folder / "raw"
+    )
+
+
+def test_a_worker_that_dies_is_replaced_and_its_step_tried_again(tmp_path: Path) -> None:
+    step, store = dying(tmp_path / "a", 1)
+    other, others = dying(tmp_path / "b", 0)
+    with engines.started(1) as workers:
+        assert workers.run(other, others).counts == {"tried": 0, "modules": False}
+        assert workers.run(step, store).counts == {"tried": 1, "modules": False}
+
+
+def test_a_step_whose_worker_dies_each_time_is_given_up(tmp_path: Path) -> None:
+    step, store = dying(tmp_path / "a", 100)
+    other, others = dying(tmp_path / "b", 0)
+    with engines.started(1) as workers:
+        with pytest.raises(BrokenProcessPool):
+            workers.run(step, store)
+        assert workers.run(other, others).counts["tried"] == 0
+    assert len(list((tmp_path / "a/tried").iterdir())) == engines.TRIES
+
+
+def test_no_worker_is_started_after_the_end(tmp_path: Path) -> None:
+    step, store = dying(tmp_path / "a", 0)
+    with engines.started(1) as workers:
+        processes.end_processes()
+        try:
+            with pytest.raises(BrokenProcessPool):
+                workers.run(step, store)
+        finally:
+            processes.allow_processes()
+    assert not list((tmp_path / "a/tried").iterdir())
