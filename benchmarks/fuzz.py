@@ -3,10 +3,10 @@
     pip install atheris
     python benchmarks/fuzz.py jsonl [--seconds 600] [--folder DIR]
 
-Readers: those of `SEEDS`; `compression` takes lines through all five. What raises is kept in DIR/<reader>/, one input
-for each place that raised; so is, at the end of the run, what takes more than 10 seconds or 1.5 GB (libFuzzer stops at
-the first such). DIR/corpus/<reader>/ is what was found to reach new lines, and is gone on from. What is worth keeping
-goes, cut short, to tests/data/fuzz/<reader>/, which tests/test_fuzz.py reads.
+Readers: those of `SEEDS`; `compression` takes lines through all five. What raises is kept in DIR/crashes/<reader>/, one
+input for each place that raised; so is what ends the process, takes more than 10 seconds or 1.5 GB (libFuzzer stops
+there, and is started again). DIR/corpus/<reader>/ is what was found to reach new lines, and is gone on from. What is
+worth keeping goes, cut short, to tests/data/fuzz/<reader>/, which tests/test_fuzz.py reads.
 """
 
 import argparse
@@ -16,7 +16,9 @@ import hashlib
 import io
 import json
 import lzma
+import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -110,7 +112,14 @@ def main() -> None:
     parser.add_argument("reader", choices=SEEDS)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--folder", type=Path, default=Path("fuzz"))
+    parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if not args.once:
+        end = time.monotonic() + args.seconds
+        while (left := int(end - time.monotonic())) > 0:
+            said = [args.reader, "--seconds", str(left), "--folder", str(args.folder), "--once"]
+            subprocess.run([sys.executable, __file__, *said], check=False)
+        return
     name, seeds = SEEDS[args.reader]
     corpus, crashes, raw = (args.folder / kind / args.reader for kind in ("corpus", "crashes", "raw"))
     for folder in (corpus, crashes, raw):

@@ -1,6 +1,5 @@
 """Readers that end their process: its death costs one record or one file, and nobody but the reader is blamed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from flows.stages import read
 from flows.step import Step, Work, finished, run_step
 from flows.store import Ref, Store
 from tests import crashing
-from tests.conftest import article, write_jsonl
+from tests.conftest import Run, article, rows, tree, write_jsonl
 from transforms.config import Config, Limits
 from transforms.errors import RecordError
 
@@ -225,25 +224,47 @@ def test_a_worker_that_a_reader_ends_costs_one_record(tmp_path: Path) -> None:
     ]
 
 
-RUN = """
-from flows.curate import curate_dataset
-from flows.stages import read
-from tests import crashing
-read.Reading = crashing.Reading
-curate_dataset("raw", "curated", engine="inline", force=True)
-"""
+# A Parquet of which a column's metadata ends the process of who looks at it.
+ABORTS = Path(__file__).parent / "data/fuzz/parquet/aborts.parquet"
+RUN = 'from flows.curate import curate_dataset; curate_dataset("raw", "curated", engine="inline")'
 
 
-def test_a_run_that_a_reader_ended_is_followed_by_one_that_publishes(tmp_path: Path) -> None:
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw/a.txt").write_text("a\npage segfault\nb")
-    write_jsonl(tmp_path / "raw/b.jsonl", [])
+def raw_that_aborts(folder: Path) -> Path:
+    raw = raw_parquet(folder / "raw", 10)
+    (raw / "b.parquet").write_bytes(ABORTS.read_bytes())
+    return raw
+
+
+def published(curated: Path) -> tuple[int, list[tuple[str, str, str]]]:
+    found = [(row["source_path"], row["reject_reason"], row["reject_detail"]) for row in rows(curated, "rejected")]
+    return len(rows(curated)), found
+
+
+CRASHED = (
+    "b.parquet",
+    "read.crashed",
+    "b.parquet: nothing of it could be read: the process that read it ended, SIGABRT, 2 times",
+)
+
+
+def test_fault_30_a_run_that_a_file_ended_is_followed_by_one_that_publishes(tmp_path: Path) -> None:
+    raw_that_aborts(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     runs = [subprocess.run([sys.executable, "-c", RUN], cwd=tmp_path, env=environment, check=False) for _ in range(2)]
-    assert [run.returncode for run in runs] == [-signal.SIGSEGV, 0]
-    current = json.loads((tmp_path / "curated/current.json").read_text())
-    rejected = pq.read_table([tmp_path / "curated" / file for file in current["rejected"]])
-    assert sorted(rejected["reject_reason"].to_pylist()) == ["empty", "empty", "read.crashed"]
+    assert [run.returncode for run in runs] == [-signal.SIGABRT, 0]
+    assert published(tmp_path / "curated") == (10, [CRASHED])
+
+
+@pytest.mark.flow
+def test_fault_30_a_file_that_ends_its_worker_is_one_rejected_record(tmp_path: Path, run_local: Run, run: Run) -> None:
+    raw = raw_that_aborts(tmp_path)
+    # so small that the planner looks at the footer
+    summary = run_local(raw, tmp_path / "curated", config={"shard_bytes": 1_000})
+    assert published(tmp_path / "curated") == (10, [CRASHED])
+    assert summary["version"] is not None
+    before = tree(tmp_path / "curated")
+    run(raw, tmp_path / "curated", config={"shard_bytes": 1_000})  # nothing new: the file is known, and not read again
+    assert tree(tmp_path / "curated") == before
 
 
 def dying(folder: Path, tries: int) -> tuple[Step, Store]:
