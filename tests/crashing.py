@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from flows.readers.fields import FieldReader
 from flows.readers.guard import Watch
 from flows.readers.records import Part, Record, rejected
@@ -44,6 +46,13 @@ def answers(how: str) -> Iterator[int]:
         yield os.getpid()
         return
     end(how)
+
+
+def columns_of(path: str) -> Iterator[int]:
+    """The sizes of a Parquet's columns."""
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    for number in range(group.num_columns):
+        yield group.column(number).total_compressed_size
 
 
 class Reading:

@@ -42,6 +42,7 @@ def test_a_child_raises_what_it_raised() -> None:
         list(in_child(crashing.answers, "raise"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no such limit")
 def test_a_child_may_not_allocate_without_end() -> None:
     with pytest.raises(MemoryError):
         list(in_child(crashing.answers, "memory"))
@@ -230,6 +231,12 @@ RUN = 'from flows.curate import curate_dataset; curate_dataset("raw", "curated",
 
 
 def raw_that_aborts(folder: Path) -> Path:
+    try:
+        list(in_child(crashing.columns_of, str(ABORTS)))
+    except Died:
+        pass
+    else:
+        pytest.skip("this pyarrow reads it")
     raw = raw_parquet(folder / "raw", 10)
     (raw / "b.parquet").write_bytes(ABORTS.read_bytes())
     return raw
