@@ -16,6 +16,8 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from types import ModuleType
 from typing import Any
 
+from transforms.errors import ShardError
+
 if sys.platform != "win32":
     import resource
 
@@ -36,13 +38,13 @@ _is_expendable = False
 
 
 class Died(Exception):
-    """A child ended before its answer."""
+    """A child ended before its answer: with this exit code, or (None) as it had no memory left."""
 
     def __init__(self, code: int | None) -> None:
         super().__init__(code)
-        self.signal = -code if code is not None and code < 0 else 0
-        self.by_clock = sys.platform != "win32" and self.signal == signal.SIGPROF
-        self.how = _name(self.signal) if self.signal else f"exit code {code}"
+        number = -code if code is not None and code < 0 else 0
+        self.by_clock = sys.platform != "win32" and number == signal.SIGPROF
+        self.how = "out of memory" if code is None else _name(number) if number else f"exit code {code}"
 
 
 def _name(number: int) -> str:
@@ -134,8 +136,9 @@ def set_clock(seconds: float) -> None:
 def in_child(function: Callable[..., Iterator[Any]], *args: Any) -> Iterator[Any]:
     """What `function(*args)` yields, one after the other, from a process of its own.
 
-    Raises: what it raises; Died where its process did.
+    Raises: what it raises; Died where its process did; ShardError where that never began.
     """
+    is_begun = False
     receiver, sender = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=_answer, args=(sender, function, args))
     process.start()
@@ -148,9 +151,16 @@ def in_child(function: Callable[..., Iterator[Any]], *args: Any) -> Iterator[Any
                 process.join()
                 if _ended.is_set():
                     raise KeyboardInterrupt from None
+                if not is_begun:
+                    raise ShardError(f"a process could not be started, exit code {process.exitcode}") from None
                 raise Died(process.exitcode) from None
+            is_begun = True
+            if kind == "begin":
+                continue
             if kind == "end":
                 return
+            if kind == "memory":
+                raise Died(None)
             if kind == "error":
                 raise said
             yield said
@@ -165,13 +175,16 @@ def _answer(sender: Connection, function: Callable[..., Iterator[Any]], args: tu
     _bound_memory()
     with open(os.devnull, "wb") as null:  # libraries that abort say why, in their own words
         os.dup2(null.fileno(), 2)
+    sender.send(("begin", None))
     try:
         for said in function(*args):
             sender.send(("item", said))
+    except MemoryError:
+        sender.send(("memory", None))
     except Exception as error:  # raised again where the answer is waited for
         sender.send(("error", error))
-        return
-    sender.send(("end", None))
+    else:
+        sender.send(("end", None))
 
 
 def _bound_memory() -> None:

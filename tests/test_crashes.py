@@ -24,7 +24,7 @@ from flows.store import Ref, Store
 from tests import crashing
 from tests.conftest import Run, article, rows, tree, write_jsonl
 from transforms.config import Config, Limits
-from transforms.errors import RecordError
+from transforms.errors import RecordError, ShardError
 
 # ------------------------------------------------------------------------------------------------------------ children
 
@@ -44,8 +44,15 @@ def test_a_child_raises_what_it_raised() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no such limit")
 def test_a_child_may_not_allocate_without_end() -> None:
-    with pytest.raises(MemoryError):
+    with pytest.raises(Died) as death:
         list(in_child(crashing.answers, "memory"))
+    assert death.value.how == "out of memory"
+
+
+def test_a_child_that_never_began_is_nobodys_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_answer", crashing.end)
+    with pytest.raises(ShardError, match="a process could not be started"):
+        list(in_child(crashing.answers, "pid"))
 
 
 def test_a_child_ends_when_nobody_asks_any_more() -> None:
@@ -90,11 +97,12 @@ def seen(records: list[Record]) -> list[tuple[str | None, str | None]]:
 
 
 def test_a_page_that_ends_the_process_is_one_record(tmp_path: Path) -> None:
-    [records] = read_guarded(tmp_path, {"a.txt": "a\npage abort\nb\npage segfault\npage exit\nc"})
+    [records] = read_guarded(tmp_path, {"a.txt": "a\npage abort\nb\npage segfault\npage memory\nc"})
     assert seen(records) == [
         *[("0", "empty"), ("1", "read.crashed"), ("2", "empty")],
         *[("3", "read.crashed"), ("4", "read.crashed"), ("5", "empty")],
     ]
+    assert str(records[4].reject_detail).startswith("the process that read it ended, out of memory, ")
     assert records[1].reject_detail == "the process that read it ended, SIGABRT, 2 times"
 
 
