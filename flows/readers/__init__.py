@@ -34,6 +34,7 @@ from flows.readers.records import Part, Record, rejected, rejected_file
 from flows.readers.source import Source, check_unchanged
 from flows.store import Facts, Ref, Store
 from transforms.config import Config
+from transforms.errors import RecordError
 
 # One module a format; in the order in which they are named to people.
 _FORMATS = (text.FORMAT, jsonl.FORMAT, objects.FORMAT, delimited.FORMAT, html.FORMAT, parquet.FORMAT, arrow.FORMAT)
@@ -88,10 +89,10 @@ class Reading:
             with self.store.open(Ref("raw", part.key, "")) as file:
                 check_unchanged(self.store, file, part.path, listed)
                 source = Source(file, part.size, part.first_block, part.end_block)
-                for record in self._watched(self._records(source)):
+                for number, record in enumerate(self._watched(self._records(source))):
                     # Libraries make other errors of those of the disk, and readers records of these.
                     source.raise_failure()
-                    yield html.as_text(record, self.config)
+                    yield self._page(number, record) if html.is_page(record, self.config) else record
                 source.raise_failure()
                 self.blocks = source.finish()
                 check_unchanged(self.store, file, part.path, listed)
@@ -115,6 +116,13 @@ class Reading:
             if record is None:
                 return
             yield record
+
+    def _page(self, number: int, record: Record) -> Record:
+        try:
+            with self.watch.page(number):
+                return html.as_text(record)
+        except RecordError as error:
+            return html.unread(record, error)
 
     def _records(self, file: BinaryIO) -> Iterator[Record]:
         part = _as_it_is(file, self.part)

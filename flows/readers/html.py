@@ -48,19 +48,27 @@ def declared_charset(raw: bytes) -> str | None:
     return (found[1] or found[2]).decode("ascii", "replace") if found else None
 
 
-def as_text(record: Record, config: Config) -> Record:
-    """The record, with the text of its page where it has one; as it is where it has none, or was rejected."""
+def is_page(record: Record, config: Config) -> bool:
+    """Whether the text of the record is HTML."""
     if record.reject_reason is not None:
-        return record
-    if not record.is_html and not (config.read.html and looks_like_html(record.original)):
-        return record
+        return False
+    return record.is_html or (config.read.html and looks_like_html(record.original))
+
+
+def unread(record: Record, error: RecordError) -> Record:
+    """The rejected record of a page that can't be read."""
+    raw_head = record.original.encode(errors="replace")[:RAW_HEAD_BYTES]
+    return record._replace(
+        original="", is_html=False, reject_reason=error.reason, reject_detail=error.detail, raw_head=raw_head
+    )
+
+
+def as_text(record: Record) -> Record:
+    """The record of a page, with its text, or rejected."""
     try:
         page = read_page(record.original, record.url)
     except RecordError as error:
-        raw_head = record.original.encode(errors="replace")[:RAW_HEAD_BYTES]
-        return record._replace(
-            original="", is_html=False, reject_reason=error.reason, reject_detail=error.detail, raw_head=raw_head
-        )
+        return unread(record, error)
     said: dict[str, Any] = {name: getattr(page, name) for name in (*OWN, "url")}
     filled = {name: value for name, value in said.items() if value and getattr(record, name) is None}
     own = {*(record.from_record or ()), *filled}
