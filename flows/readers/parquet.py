@@ -24,14 +24,13 @@ def read(file: BinaryIO, part: Part, config: Config, reader: FieldReader) -> Ite
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         schema, metadata = parquet.schema_arrow, parquet.metadata
         columns, mapped = wanted_columns(schema, config.fields, reader)  # names may be damaged
-    except DAMAGED as error:
-        yield rejected_file(file, part, "read.corrupt", f"{part.path}: {quoted(error)}")
-        return
-    try:
         check_text(schema, lambda: _sizes(schema, metadata), reader, part.path)
     except RecordError as error:
         if part.start == 0:
             yield rejected_file(file, part, error.reason, error.detail)
+        return
+    except DAMAGED as error:
+        yield rejected_file(file, part, "read.corrupt", f"{part.path}: {quoted(error)}")
         return
     if not metadata.num_rows and part.start == 0:
         yield rejected_file(file, part, "read.empty_file", f"{part.path}: no rows")
