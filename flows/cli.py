@@ -418,6 +418,9 @@ def _print_fields(summary: dict[str, Any]) -> None:
         out.print(f"Values that could not be read: {unread}", markup=False)
     if summary["extra_cut"]:
         out.print(f"{summary['extra_cut']:,} fields had no room in `extra` (`[limits] extra_bytes`).", markup=False)
+    if summary["passed_over"]:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in summary["passed_over"].items())
+        out.print(f"No pages, passed over in WARC files: {kinds}", markup=False)
     for way in ways_out(summary["without_text"]):
         out.print(way, style="yellow", markup=False)
 

@@ -148,6 +148,7 @@ class Run:
         self.fields: dict[str, Counter[str]] = {}
         self.unread: Counter[str] = Counter()
         self.cut = 0
+        self.passed: Counter[str] = Counter()
         self.without_text: dict[str, Counter[str]] = {}
         self.counts: dict[str, Any] = {"records": 0, "known": 0, "remaining": 0, "implausible": 0, "said_otherwise": 0}
 
@@ -244,6 +245,7 @@ class Run:
             self.fields.setdefault(column, Counter())[name] += count
         self.unread.update(part["unread"])
         self.cut += part["cut"]
+        self.passed.update(part["passed"])
         if part["textless"]:
             self.without_text.setdefault(path, Counter()).update(dict(part["names"]))
 
@@ -858,6 +860,7 @@ class Run:
             },
             "unread_values": dict(sorted(self.unread.items())),
             "extra_cut": self.cut,
+            "passed_over": dict(sorted(self.passed.items())),
             "without_text": {path: dict(sizes.most_common()) for path, sizes in self.without_text.items()},
             "timings": self.timings,
             "seconds": time.perf_counter() - self.started,

@@ -50,7 +50,8 @@ PROVENANCE = [
     _maybe(
         "source_record",
         _string,
-        "Number of the line (JSONL), object (JSON) or row (CSV), from 1; of the row (Parquet, Arrow), from 0",
+        "Number of the line (JSONL), object (JSON), row (CSV) or record (WARC), from 1; of the row (Parquet, Arrow), "
+        "from 0",
     ),
     _needed("source_sha256", _string, "SHA-256 of the raw record's bytes"),
     _needed("original_sha256", _string, "SHA-256 of the original text's UTF-8; proves a restoration"),
@@ -198,6 +199,8 @@ REJECT_REASONS = (
                 "invalid_json",
                 "invalid_row",
                 "invalid_utf8",
+                "missing_extra",
+                "no_page",
                 "no_text",
                 "not_a_file",
                 "same_file",

@@ -26,7 +26,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from flows.readers import arrow, delimited, html, jsonl, objects, parquet, text
+from flows.readers import arrow, delimited, html, jsonl, objects, parquet, text, warc
 from flows.readers.compression import compression_of, head_of
 from flows.readers.fields import FieldReader
 from flows.readers.guard import Watch
@@ -37,7 +37,10 @@ from transforms.config import Config
 from transforms.errors import RecordError
 
 # One module a format; in the order in which they are named to people.
-_FORMATS = (text.FORMAT, jsonl.FORMAT, objects.FORMAT, delimited.FORMAT, html.FORMAT, parquet.FORMAT, arrow.FORMAT)
+_FORMATS = (
+    *(text.FORMAT, jsonl.FORMAT, objects.FORMAT, delimited.FORMAT, html.FORMAT, warc.FORMAT),
+    *(parquet.FORMAT, arrow.FORMAT),
+)
 FORMATS = {extension: name for format in _FORMATS for extension, name in format.extensions.items()}
 READERS = {name: format for format in _FORMATS for name in format.extensions.values()}
 COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": "lz4"}
@@ -47,7 +50,7 @@ NEVER_OPENED = ("unreadable", "not_a_file", "same_file")
 # What decides, beside our code, whether bytes can be read.
 _READING_CODE = ("flows/readers/*.py", *(f"transforms/{name}.py" for name in ("charsets", "profiles", "values")))
 # Of the extras, what they bring.
-_READING_EXTRAS = ("turbohtml",)
+_READING_EXTRAS = ("turbohtml", "brotli")
 _READING_LIBRARIES = ("charset-normalizer", "ftfy", "langdetect", "lz4", "orjson", "pyarrow", "zstandard")
 
 

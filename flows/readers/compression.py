@@ -61,7 +61,7 @@ class Garbage(Damage):
 def read_chunks(file: BinaryIO, part: Part, config: Config, newline: bytes = b"\n") -> Iterator[bytes]:
     """The part's bytes, decompressed, in steps of bounded size. Raises: Damage, OSError."""
     if part.compression:
-        yield from _decompressed(file, part.compression, config.limits.expansion_ratio)
+        yield from decompressed(file, part.compression, config.limits.expansion_ratio)
     elif part.is_lines:
         yield from _whole_lines(file, part.start, part.end, newline)
     else:
@@ -222,7 +222,8 @@ def _starts(codec: type[_Codec], buffer: bytes) -> bool:
     return any(buffer[: len(magic)] == magic[: len(buffer)] for magic in codec.magics)
 
 
-def _decompressed(file: BinaryIO, compression: str, expansion_ratio: int) -> Iterator[bytes]:
+def decompressed(file: BinaryIO, compression: str, expansion_ratio: int) -> Iterator[bytes]:
+    """The bytes of a file from its start, decompressed. Raises: Damage, OSError."""
     codec = CODECS[compression]
     size, longest = codec.input_step, max(map(len, codec.magics))
     file.seek(0)

@@ -137,6 +137,8 @@ class FieldReader:
         self.cut = 0
         # Lines that the part held, blank ones too: so much further are those of the next part. 0 in other formats.
         self.lines = 0
+        # Records of an archive of the web that are no page, by kind.
+        self.passed: Counter[str] = Counter()
         # Of records without a text: how many, and the characters of each field.
         self.textless = 0
         self.names: Counter[str] = Counter()
@@ -235,6 +237,7 @@ class FieldReader:
             "fields": [[column, name, count] for (column, name), count in sorted(named.items())],
             "unread": dict(sorted(self.unread.items())),
             "cut": self.cut,
+            "passed": dict(self.passed),
             "textless": self.textless,
             "names": [[name, self.names[name]] for name in longest_first(self.names)[:NAMES]],
         }

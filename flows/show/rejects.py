@@ -38,6 +38,8 @@ ADVICE = {
     'the cells, as read.delimiter = ";", and run again.',
     "read.invalid_utf8": 'If it is text, name its charset in a config, as read.encoding = "windows-1252", and '
     "run with --config; UTF-8 that was damaged is mended only at its source.",
+    "read.missing_extra": "Install what the detail names, and run again.",
+    "read.no_page": "It has none of the pages of a crawl: nothing to do, unless it should have some.",
     "read.no_text": 'Name the field of the text in a config, as fields.text = "story", and run with --config.',
     "read.not_a_file": "Put a file there, or take it out of RAW.",
     "read.same_file": "Nothing to do: its records are read under the other path.",
