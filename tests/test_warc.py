@@ -394,7 +394,7 @@ def test_case_26_cut_at_every_byte(end):
 
 
 def test_case_27_gzipped_as_one_member_or_each_record_or_twice_in_a_row(tmp_path):
-    expected = [("1", "<html>A"), ("2", "<html>B"), ("3", "<html>A")]
+    expected = [("1", "A"), ("2", "B"), ("3", "A")]
     forms = (
         gzip.compress(A + B + A),
         gzip.compress(A) + gzip.compress(B) + gzip.compress(A),
