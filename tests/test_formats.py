@@ -100,6 +100,36 @@ WRITE: dict[str, Callable[[Texts], bytes]] = {
     ".parquet": parquet_of,
     **dict.fromkeys([".arrow", ".feather", ".arrows", ".ipc"], arrow_of),
 }
+
+
+def crawl_of(kind: str) -> Callable[[Texts], bytes]:
+    """A WARC of such records, each as its headers can say it."""
+
+    def write(records: Texts) -> bytes:
+        found = b""
+        for record in records:
+            content, media = record["text"].encode(), "text/plain"
+            if kind == "response":
+                content = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + content
+                media = "application/http; msgtype=response"
+            headers = {
+                "WARC-Type": kind,
+                "WARC-Record-ID": record["id"],
+                "WARC-Date": record["fetched_at"],
+                "WARC-Target-URI": record["url"],
+                "Content-Type": media,
+                "Content-Length": len(content),
+            }
+            head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            found += b"WARC/1.1\r\n" + head.encode() + b"\r\n" + content + b"\r\n\r\n"
+        return found
+
+    return write
+
+
+# Of a page, where it was and when it was fetched.
+CRAWL: dict[str, Callable[[Texts], bytes]] = {".warc": crawl_of("response"), ".wet": crawl_of("conversion")}
+CRAWLED = ("id", "url", "text", "fetched_at")
 # A text, and no fields.
 NO_FIELDS = {".txt", ".text", ".md", ".html", ".htm", ".xhtml"}
 TEXT = "The harbour café\n\n" + "Ships of every size came in with the tide that morning, and left again at noon.\n" * 3
@@ -115,7 +145,7 @@ def names(extensions: list[str]) -> list[str]:
 
 
 def test_every_format_is_tried() -> None:
-    assert set(WRITE) | NO_FIELDS == set(FORMATS)
+    assert set(WRITE) | set(CRAWL) | NO_FIELDS == set(FORMATS)
     assert set(COMPRESS) - {""} == set(COMPRESSIONS)
 
 
@@ -142,12 +172,14 @@ def read(folder: Path, name: str, content: bytes, piece_bytes: int) -> list[Reco
 def written(name: str, records: Texts) -> tuple[str, bytes]:
     """The extension of a file of this name, and its bytes."""
     extension = "." + name.split(".")[1]
-    return extension, COMPRESS[name.removeprefix(extension)](WRITE[extension](records))
+    return extension, COMPRESS[name.removeprefix(extension)]((WRITE | CRAWL)[extension](records))
 
 
-@pytest.mark.parametrize("name", names(list(WRITE)))
+@pytest.mark.parametrize("name", names([*WRITE, *CRAWL]))
 def test_records_are_the_same_in_every_format_wherever_it_is_cut(tmp_path: Path, name: str) -> None:
     records = documents(300)
+    if "." + name.split(".")[1] in CRAWL:
+        records = [{field: record[field] for field in CRAWLED} for record in records]
     extension, content = written(name, records)
     expected = [record[4:] for record in read(tmp_path / "lines", "a.jsonl", lines_of(records), 10**9)]
     assert len(expected) == 300
