@@ -84,6 +84,7 @@ def _arrow(open_writer: Callable[..., Any], compression: str | None, table: pa.T
 
 
 ENCODED = pa.table({"text": pa.array(["a", "b", "a"]).dictionary_encode(), "id": pa.array(["x"] * 3, pa.string_view())})
+WARC = b"WARC/1.1\r\nWARC-Type: %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b\r\n\r\n"
 # The name of the file, and what may be in it.
 SEEDS: dict[str, tuple[str, list[bytes]]] = {
     "txt": ("a.txt", [b"text", "Grüße".encode("cp1252"), "Grüße".encode("utf-16"), b"\xef\xbb\xbfa"]),
@@ -99,6 +100,20 @@ SEEDS: dict[str, tuple[str, list[bytes]]] = {
             for open_writer in (pa.ipc.new_file, pa.ipc.new_stream)
             for compression in (None, "lz4", "zstd")
             for table in (TABLE, ENCODED)
+        ],
+    ),
+    "warc": (
+        "a.warc",
+        [
+            WARC % (kind, len(content), content)
+            for kind, content in (
+                (b"conversion", b"text"),
+                (b"response", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>text</p>"),
+                (
+                    b"response",
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n<ht\r\n3\r\nml>\r\n0\r\n\r\n",
+                ),
+            )
         ],
     ),
     "compression": ("a.jsonl", [compress(LINES) for compress in COMPRESS.values()]),

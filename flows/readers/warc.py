@@ -62,7 +62,7 @@ _START_CUT = re.compile(rb"W(?:A(?:R(?:C(?:/[\d.]*[ \t]*\r?)?)?)?)?")
 _NEXT = re.compile(rb"\nWARC/\d+\.\d+[ \t]*\r?\n(?=[A-Za-z-]+[ \t]*:)")
 # Longer than what _NEXT matches, in two pieces of a stream.
 _OVERLAP = 256
-_BLANK = re.compile(rb"\r?\n\r?\n")
+_BLANK = re.compile(rb"\n\r?\n")
 _LINE_ENDS = re.compile(rb"[\r\n]*")
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?!\d)")
 _CHUNK = re.compile(rb"(?:\r?\n)?[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]{0,1024})?\r?\n")
@@ -201,7 +201,7 @@ def _framed(stream: _Stream, limit: int) -> _Block:
         if stream.is_ended and _START_CUT.fullmatch(stream.buffer):
             raise _passed_over(stream, 0, "read.truncated", f"the file ends in the record at byte {begin:,}")
         raise _passed_over(stream, 0, "read.corrupt", f"no record begins at byte {begin:,}")
-    blank = _BLANK.search(stream.buffer, start.end() - 2, HEADERS_BYTES)
+    blank = _BLANK.search(stream.buffer, start.end() - 1, HEADERS_BYTES)
     next_one = _NEXT.search(stream.buffer, 1, blank.start() if blank else HEADERS_BYTES)
     if blank is None or next_one is not None:
         if next_one is None and not stream.fill(HEADERS_BYTES):
