@@ -308,6 +308,71 @@ def gc(
     )
 
 
+@app.command()
+def forget(
+    names: Annotated[list[str] | None, typer.Argument(metavar="ID|URL", help="Ids, or how they begin; URLs.")] = None,
+    sites: Annotated[
+        list[str] | None, typer.Option("--site", metavar="S", help="All of a site, as in the column `site`.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="A list of ids and URLs, one a line.")
+    ] = None,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Remove all versions that hold what is forgotten, at once.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show what is forgotten; URLs and sites as hashes.")] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take names off the list: what comes back is read from RAW.")
+    ] = False,
+    curated: Curated = Path("curated"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON; with --list an array.")] = False,
+) -> None:
+    """Take documents down, with their copies and earlier states; no later run reads them again."""
+    from flows import forget as takedown
+    from flows.store import Store
+
+    store = Store(curated)
+    if show:
+        _print_forgotten(takedown.listed(store), curated, as_json)
+        return
+    asked = [takedown.name_from(name) for name in names or ()]
+    asked += [takedown.Name("site", site) for site in sites or ()]
+    asked += [] if file is None else takedown.names_in(_text(file, "list"))
+    if undo:
+        taken_off = takedown.undo(store, asked)
+        if as_json:
+            print(json.dumps(taken_off))
+            return
+        out.print(
+            f"{curated}: {taken_off['names']:,} names are off the list. Nothing else brings back what was forgotten: "
+            f"the next run reads {taken_off['files']:,} files again, where they are still in RAW."
+        )
+        return
+    done = takedown.forget(store, asked, purge)
+    if as_json:
+        print(json.dumps(done))
+        return
+    out.print(
+        f"{curated}: {done['version']} is current; {done['documents']:,} documents and {done['rejected']:,} rejected "
+        f"rows are gone, {done['came_back']:,} came back that were duplicates only of them; {done['names']:,} names "
+        f"are on the list, {done['known']:,} were before."
+    )
+    if purge:
+        out.print(f"Removed {len(done['purged']):,} versions that held them; {takedown.UNTOUCHED}.")
+    else:
+        out.print(f"Earlier versions still hold them; `tamis forget --purge` removes these; {takedown.UNTOUCHED}.")
+
+
+def _print_forgotten(found: list[dict[str, Any]], curated: Path, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found))
+        return
+    for one in found:
+        out.print(f"{one['kind']:4} {one['name']:32}  {one['version'] or '-'}  {one['texts']:,} texts", markup=False)
+    if not found:
+        out.print(f"Nothing is forgotten in {curated}", markup=False)
+
+
 def _say_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -329,13 +394,16 @@ def _config(path: Path | None) -> Config:
     if path is None:
         return Config()
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {path} can't be read: {error}") from None
-    try:
-        return from_toml(text)
+        return from_toml(_text(path, "config"))
     except ConfigError as error:
         raise ConfigError(f"config {path}: {error}") from None
+
+
+def _text(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{what} {path} can't be read: {error}") from None
 
 
 class _Progress:
@@ -388,6 +456,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
         out.print(_summary_table(summary))
         read, kept, rejected = summary["records"], summary["documents"], summary["rejected"]
         known = f", {summary['known']:,} known" if summary["known"] else ""
+        known += f", {summary['forgotten']:,} forgotten" if summary["forgotten"] else ""
         left = f", {summary['remaining']:,} left for the next run" if summary["remaining"] else ""
         out.print(f"{read:,} records read = {kept:,} kept + {rejected:,} rejected{known}{left}")
         total = summary["total"]
@@ -429,6 +498,7 @@ def _print_fields(summary: dict[str, Any]) -> None:
 _NOTES = (
     ("superseded", "documents gave way to a later state of their page."),
     ("not_successor", "texts under a known key take nobody's place (`not_successor`): error pages, consent pages."),
+    ("forgotten", "records are on the list of `tamis forget`, and were passed over."),
     ("implausible", "`fetched_at` were before 1990 or in the future, and count as missing."),
     ("said_otherwise", "known texts came with another title, author, date or licence; the first ones stay."),
     ("ignored", "names in RAW were passed over: hidden, or what tools leave behind."),

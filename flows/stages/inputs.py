@@ -11,7 +11,7 @@ from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import read_table, write_sorted
 
-_GIVEN = ("path", "content", "format", "bytes", "records", "known", "failed", "reading")
+_GIVEN = ("path", "content", "format", "bytes", "records", "known", "failed", "reading", "undone")
 
 
 def list_read(work: Work, paths: Sequence[Ref], *, rows: Sequence[Sequence[Any]]) -> Counts:

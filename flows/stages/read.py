@@ -104,10 +104,13 @@ def write_piece(work: Work, documents: pa.Table, config: Config, number: int) ->
     facts = documents.select(["key", "text_hash", "name", "seen", "said", "is_keyed", "fetched_at", "source_path"])
     facts = facts.append_column("row", rows)
     sha = pa.array([int(value[:16], 16) for value in documents["source_sha256"].to_pylist()], pa.uint64())
+    urls = pa.array([hash_of("url", url) if url else 0 for url in documents["url"].to_pylist()], pa.uint64())
+    names = documents["site"].to_pylist()
+    sites = {site: hash_of("site", site) for site in set(names)}
+    hashes = pa.array([sites[site] for site in names], pa.uint64())
+    facts = facts.append_column("url", urls).append_column("site", hashes)
     facts = facts.append_column("sha", sha).sort_by([("key", "ascending"), ("row", "ascending")])
     lines = documents.select(["site", *_COUNTED, "reject_reason"]).append_column("row", rows)
-    sites = {site: hash_of("site", site) for site in set(lines["site"].to_pylist())}
-    hashes = pa.array([sites[site] for site in lines["site"].to_pylist()], pa.uint64())
     lines = lines.add_column(0, "at", hashes).filter(pc.is_null(lines["reject_reason"]))
     lines = lines.drop_columns(["reject_reason"]).sort_by([("at", "ascending"), ("row", "ascending")])
     with work.put(f"records-{number:05}.parquet") as path:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from flows.compare.paragraphs import SHARED
 from flows.compare.settle import CHANGES, VERDICTS
+from flows.forgotten import REASON
 from flows.stages.clean import BY_LANGUAGE
 from flows.state import ROWS, at_of, rows_at
 from flows.step import Counts, Work
@@ -70,7 +71,8 @@ def write_group(
     for piece, ref in zip(pieces, cleaned, strict=True):
         judged = {row[1]: Verdict(*row[2:]) for row in _rows(read_range(work.store, verdicts, piece, piece + 1))}
         sources.append(_Piece(work.store, ref, judged, _shared(work, shared, piece), counts, version))
-    gone = read_table(work.store, changes, CHANGES.names)["id"].combine_chunks()
+    changed = read_table(work.store, changes, CHANGES.names)
+    gone, forgotten = changed["id"].combine_chunks(), _forgotten(changed)
     taken = [read_table(work.store, ref) for ref in moved]
     for table in taken:
         kept = pc.is_null(table["reject_reason"])
@@ -80,7 +82,9 @@ def write_group(
         for ref in refs:
             table = read_table(work.store, ref)
             sources.append(_Rows(name, table.filter(pc.invert(pc.is_in(table["id"], gone)))))
-    sizes = _write_tables(work, sources, [read_table(work.store, ref) for ref in removed_spans])
+    spans = [read_table(work.store, ref) for ref in removed_spans]
+    spans = [table.filter(pc.invert(pc.is_in(table["doc_id"], forgotten))) for table in spans]
+    sizes = _write_tables(work, sources, spans)
     state = [_moved(work, table, rows, group) for table in taken]
     state += [_state(read_table(work.store, known), counts.judged, group) for known in facts]
     with work.put("rows.parquet") as path:
@@ -310,8 +314,8 @@ class _Counts:
 
 
 def take_rows(work: Work, file: Ref, changes: Ref, *, low: int, high: int, was_kept: bool, keeps_rest: bool) -> Counts:
-    """Rows that leave a published file of groups `low` to `high`, as they are now: `moved.parquet`; and with
-    `keeps_rest` the file without them: `left.parquet`."""
+    """Rows that leave a published file of groups `low` to `high`, as they are now: `moved.parquet`, without those that
+    are forgotten; and with `keeps_rest` the file without them: `left.parquet`."""
     changed = read_range(work.store, changes, low, high + 1)
     changed = changed.filter(pc.equal(changed["was_kept"], was_kept))
     wanted = changed["id"].combine_chunks()
@@ -333,6 +337,7 @@ def take_rows(work: Work, file: Ref, changes: Ref, *, low: int, high: int, was_k
             rows = parquet.read(use_threads=False)
             moved.append(rows.filter(pc.is_in(rows["id"], wanted)))
     rows = publishable(pa.concat_tables(moved), MOVED)
+    rows = rows.filter(pc.invert(pc.is_in(rows["id"], _forgotten(changed))))
     now = changed.take(pc.index_in(rows["id"].combine_chunks(), wanted))
     for name in ("reject_reason", "reject_detail", "duplicate_of", "duplicate_similarity"):
         rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), now[name])
@@ -342,6 +347,26 @@ def take_rows(work: Work, file: Ref, changes: Ref, *, low: int, high: int, was_k
     with work.put("moved.parquet") as path:
         write_work(path, rows)
     return {"moved": len(rows), "left": left}
+
+
+def drop_spans(work: Work, file: Ref, changes: Ref) -> Counts:
+    """A published file of removed spans without those of forgotten documents: `left.parquet`; nothing if none go."""
+    gone = _forgotten(read_table(work.store, changes, CHANGES.names))
+    with open_table(work.store, file) as parquet:
+        owners = parquet.read(["doc_id"], use_threads=False)["doc_id"]
+        left, total = len(owners) - (pc.sum(pc.is_in(owners, gone)).as_py() or 0), len(owners)
+        if 0 < left < total:
+            schema = parquet.schema_arrow
+            groups = (read_groups(parquet, [group]) for group in range(parquet.metadata.num_row_groups))
+            rest = (table.filter(pc.invert(pc.is_in(table["doc_id"], gone))) for table in groups)
+            with work.put("left.parquet") as path:
+                write_published(path, schema, rest, left)
+    return {"left": left, "dropped": total - left}
+
+
+def _forgotten(changes: pa.Table) -> pa.Array:
+    """The ids of rows that go without a trace."""
+    return changes.filter(pc.equal(pc.fill_null(changes["reject_reason"], ""), REASON))["id"].combine_chunks()
 
 
 def write_empty(work: Work, *, table: str) -> Counts:

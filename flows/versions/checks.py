@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.compare.settle import CHANGES
-from flows.state import at_of, linked_rows, rows_at
+from flows.forgotten import lists_of
+from flows.stages.forget import holds
+from flows.state import at_of, linked_rows, rows_at, state_of
 from flows.step import Counts, Work
 from flows.store import Ref, Store
 from flows.tables import concat, open_table, read_groups, read_table, write_work
@@ -137,18 +139,22 @@ def check_references(
 
 
 def check_inputs(
-    records: Mapping[str, int], known: Mapping[str, int], left: int, written: Mapping[str, Sequence[int]]
+    records: Mapping[str, int],
+    known: Mapping[str, int],
+    forgotten: Mapping[str, int],
+    left: int,
+    written: Mapping[str, Sequence[int]],
 ) -> None:
-    """Per input: records read = known + documents + rejected; `left` of all are past a limit."""
+    """Per input: records read = known + forgotten + documents + rejected; `left` of all are past a limit."""
     missing = 0
     for path, count in records.items():
         documents, rejected = written.get(path, (0, 0))
-        out = known.get(path, 0) + documents + rejected
+        out = known.get(path, 0) + forgotten.get(path, 0) + documents + rejected
         missing += count - out
         if out > count or (out < count and not left):
             raise RefusedError(
-                f"{path}: {count} records read, but {known.get(path, 0)} known + {documents} documents + "
-                f"{rejected} rejected = {out}"
+                f"{path}: {count} records read, but {known.get(path, 0)} known + {forgotten.get(path, 0)} forgotten + "
+                f"{documents} documents + {rejected} rejected = {out}"
             )
     if missing != left:
         raise RefusedError(f"{missing} records are neither known nor documents nor rejected, {left} are past the limit")
@@ -170,10 +176,21 @@ def verify(store: Store) -> dict[str, int]:
             if file["path"] not in checked:
                 _check_file(store, file)
                 checked.add(file["path"])
+    if said := pointer["forgotten"]:
+        _check_file(store, said)
+        checked.add(said["path"])
+    if document := held(store, manifest, lists_of(pointer)):
+        raise RefusedError(f"document {document} of {manifest['version']} is one that shall be forgotten")
     for file in manifest["files"]:
         _check_schema(store, Ref("data", file["path"], file["sha256"]), file["table"])
     _check_all_references(store, manifest)
     return {"files": len(checked), **_check_restorations(store, manifest)}
+
+
+def held(store: Store, manifest: Manifest, lists: Sequence[Ref]) -> str | None:
+    """The id of a row of a version that is on the list of what is forgotten, or None."""
+    documents, rejected = (files_of(manifest, name) for name in ("documents", "rejected"))
+    return holds(store, documents, rejected, state_of(manifest)["rows"], lists)
 
 
 def _check_file(store: Store, file: dict[str, Any]) -> None:

@@ -7,11 +7,13 @@ that was never there.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from flows.forgotten import lists_of
 from flows.store import Store
+from flows.versions.checks import held
 from flows.versions.manifest import (
     CURRENT,
     Manifest,
@@ -143,6 +145,8 @@ def rollback(store: Store, version: str) -> dict[str, Any]:
         for file in (*target.manifest["files"], *target.manifest["state"]):
             if not store.exists(file["path"]) or store.size(file["path"]) != file["bytes"]:
                 raise RefusedError(f"{store.local(file['path'])} of {target.name} is missing or damaged")
+        if document := held(store, target.manifest, lists_of(current(store))):
+            raise RefusedError(f"{target.name} holds {document}, which shall be forgotten (`tamis forget --list`)")
         before = store.read(CURRENT)
         pointer = current(store) or {}
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -160,9 +164,9 @@ def rollback(store: Store, version: str) -> dict[str, Any]:
             "held": hold is not None}  # fmt: skip
 
 
-def check_hold(store: Store, pointer: dict[str, Any]) -> None:
+def check_hold(store: Store) -> None:
     """Raises: RefusedError where the dataset is on hold."""
-    if hold := pointer.get("hold"):
+    if hold := (current(store) or {}).get("hold"):
         raise RefusedError(
             f"{store.data} is on hold: on {hold['since']} it went back from {hold['from']} to {hold['version']}; "
             "`tamis run --resume` goes on from there"
@@ -215,19 +219,22 @@ def collect_garbage(
         found = versions(store)
         kept = _kept(found, keep, older_than)
         gone = [one for one in found if one.name not in kept]
-        named = set().union(*(_files(store, one) for one in found if one.name in kept))
-        files = sorted(set().union(*(_files(store, one) for one in gone)) - named) if gone else []
-        there = [file for file in files if store.exists(file)]
+        there = removable(store, found, gone)
         removal = Removal(
             [one.name for one in gone], sorted(kept, key=_number), len(there), sum(map(store.size, there))
         )
-        if gone and not dry_run:
-            oldest = _oldest([one for one in found if one.name in kept])
-            pointer = current(store) or {}
-            # First, so that whoever checks the chain knows that it ends there.
-            store.replace(CURRENT, pointer_bytes({**pointer, "oldest": oldest}), store.read(CURRENT))
-            remove(store, there)
+        if there and not dry_run:
+            remove(store, there, oldest([one for one in found if one.name in kept]))
     return removal
+
+
+def removable(store: Store, found: Sequence[Version], gone: Sequence[Version]) -> list[str]:
+    """The files that only these of all versions list, and lists of what is forgotten that others took the place of."""
+    names = {one.name for one in gone}
+    kept = set().union(*(_files(store, one) for one in found if one.name not in names))
+    files = set().union(*(_files(store, one) for one in gone)) - kept
+    files |= set(store.keys("forgotten")) - {ref.key for ref in lists_of(current(store))}
+    return [file for file in sorted(files) if store.exists(file)]
 
 
 def _kept(found: list[Version], keep: int | None, older_than: timedelta | None) -> set[str]:
@@ -246,7 +253,7 @@ def _kept(found: list[Version], keep: int | None, older_than: timedelta | None) 
     return kept
 
 
-def _oldest(kept: list[Version]) -> str:
+def oldest(kept: Sequence[Version]) -> str:
     """Where the chain of parents of the current one ends."""
     by_name = {one.name: one for one in kept}
     at = next(one for one in kept if one.is_current)

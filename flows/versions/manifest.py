@@ -121,5 +121,5 @@ def pointer_to(manifest: Manifest, manifest_sha256: str, before: dict[str, Any] 
         "next": max(kept.get("next", 0), manifest["number"] + 1),
         "hold": kept.get("hold"),
         "oldest": kept.get("oldest"),
-        "forgotten": kept.get("forgotten", []),
+        "forgotten": kept.get("forgotten"),
     }

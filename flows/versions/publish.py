@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flows.forgotten import lists_of
 from flows.store import STAGING, Ref, Store, json_bytes
 from flows.versions.manifest import (
     CURRENT,
@@ -26,26 +27,63 @@ REMOVING = f"{STAGING}/removing.json"
 
 def sweep(store: Store) -> None:
     """Finish what a process that died had begun; every writer does so first. Raises: RefusedError."""
+    manifest = published(store) if store.exists(REMOVING) or store.exists(UNFINISHED) else None
+    now = None if manifest is None else manifest["version"]
     if store.exists(REMOVING):
-        remove(store, store.read_json(REMOVING)["files"])
+        removing = store.read_json(REMOVING)
+        # What was to go once a version is there stays where that never came to be.
+        if removing["once"] in (None, now):
+            _remove(store, removing["files"], removing["oldest"])
+        store.delete(REMOVING)
     if not store.exists(UNFINISHED):
         return
     unfinished = store.read_json(UNFINISHED)
-    manifest = published(store)
-    # Names of files have the version's, which is used once: where it was published, they are its own.
-    if manifest is None or manifest["version"] != unfinished["version"]:
-        for key in sorted(unfinished["files"]):
+    # Names of files have the version's, which is used once: where it was published, they are its own. A list of what is
+    # forgotten is in use where the pointer says so.
+    if now is None or now != unfinished["version"]:
+        used = {ref.key for ref in lists_of(current(store))}
+        for key in sorted(set(unfinished["files"]) - used):
             store.delete(key)
     store.delete(UNFINISHED)
 
 
-def remove(store: Store, files: Sequence[str]) -> None:
-    """Remove files that no version lists any more."""
-    store.put_json(REMOVING, {"files": list(files)})
+def remove(store: Store, files: Sequence[str], oldest: str) -> None:
+    """Remove files that no version lists any more; `oldest` is where the chain of parents ends then."""
+    note_removal(store, files, oldest)
+    _remove(store, files, oldest)
+    store.delete(REMOVING)
+
+
+def note_removal(store: Store, files: Sequence[str], oldest: str, once: str | None = None) -> None:
+    """Note that these files shall go, at once, or as soon as a version is published: the next `sweep` sees to it."""
+    store.put_json(REMOVING, {"files": list(files), "oldest": oldest, "once": once})
+
+
+def _remove(store: Store, files: Sequence[str], oldest: str) -> None:
+    # First, so that whoever checks the chain knows that it ends there.
+    pointer = current(store) or {}
+    if pointer["oldest"] != oldest:
+        store.replace(CURRENT, pointer_bytes({**pointer, "oldest": oldest}), store.read(CURRENT))
     # Manifests first: a version is there as long as its manifest is.
     for file in sorted(files, key=lambda file: (not file.endswith("/manifest.json"), file)):
         store.delete(file)
-    store.delete(REMOVING)
+
+
+def described_list(store: Store, list_file: Ref, rows: int, undone: int) -> dict[str, Any]:
+    """What `current.json` will say of a list of what is forgotten; `undone`: how often names were taken off it."""
+    before = (current(store) or {}).get("forgotten")
+    number = int(before["path"].split("/")[1].split("-")[0]) + 1 if before else 1
+    path = f"forgotten/{number}-{list_file.name[:8]}.parquet"
+    return {"path": path, "bytes": store.size(list_file.key), "rows": rows, "sha256": list_file.name, "undone": undone}
+
+
+def publish_list(store: Store, list_file: Ref, rows: int, undone: int) -> None:
+    """Make this the list of what is forgotten; the version stays."""
+    said = described_list(store, list_file, rows, undone)
+    store.put_json(UNFINISHED, {"version": None, "files": [said["path"]]})
+    store.copy(list_file.key, said["path"])
+    store.replace(CURRENT, pointer_bytes({**(current(store) or {}), "forgotten": said}), store.read(CURRENT))
+    store.delete(UNFINISHED)
 
 
 def publish(
@@ -54,21 +92,26 @@ def publish(
     files: Sequence[tuple[dict[str, Any], Ref | None]],
     state: Sequence[tuple[dict[str, Any], Ref | None]],
     run: Mapping[str, Any],
+    forgotten: tuple[dict[str, Any], Ref] | None = None,
 ) -> Manifest:
     """Put a checked version in its place, and make it current. Of `files` and `state`, those with a Ref are new: what
-    the manifest says of each, and the output of the step that made it."""
+    the manifest says of each, and the output of the step that made it. A new list of what is `forgotten` comes with it,
+    likewise."""
     manifest = {
         **content,
         "files": [_described(store, entry, ref) for entry, ref in files],
         "state": [_described(store, entry, ref) for entry, ref in state],
     }
     version = manifest["version"]
-    fresh = [(entry["path"], ref) for entry, ref in (*files, *state) if ref is not None]
+    listed = [] if forgotten is None else [forgotten]
+    fresh = [(entry["path"], ref) for entry, ref in (*files, *state, *listed) if ref is not None]
     store.put_json(
         UNFINISHED, {"version": version, "files": [*(key for key, _ in fresh), manifest_key(version), run_key(version)]}
     )
     before = store.read(CURRENT) if store.exists(CURRENT) else None
-    pointer = current(store)
+    pointer = dict(current(store) or {})
+    if forgotten is not None:
+        pointer["forgotten"] = forgotten[0]
     for key, ref in fresh:
         store.copy(ref.key, key)
     store.put_json(run_key(version), run)
