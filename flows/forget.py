@@ -233,7 +233,15 @@ class _Takedown(Run):
         if self.purge:
             self._note_purge(files, forgotten[0])
         said = described_list(self.store, *forgotten)
-        manifest = publish(self.store, self._described(), files, self.segments, self._run_facts(), (said, forgotten[0]))
+        manifest = publish(
+            self.store,
+            self._described(),
+            files,
+            self.segments,
+            self._run_facts(),
+            (said, forgotten[0]),
+            force=True,  # a takedown is not refused for what it takes
+        )
         sweep(self.store)
         return manifest
 

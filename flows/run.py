@@ -809,11 +809,12 @@ class Run:
             **self._said(),
             **manifest["counts"],
             "total": total,
+            "drift": manifest["drift"],
             "earlier_documents": 0 if self.rebuild else self._earlier(),
         }
 
     def _put(self, files: Sequence[tuple[dict[str, Any], Ref | None]]) -> Manifest:
-        return publish(self.store, self._described(), files, self.segments, self._run_facts())
+        return publish(self.store, self._described(), files, self.segments, self._run_facts(), force=self.force)
 
     def _described(self) -> dict[str, Any]:
         """What the manifest says besides the files."""

@@ -4,8 +4,8 @@ A step reads its own part: files are sorted by what they are read by, and `read_
 groups of a range, or with the values wanted, only.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,15 @@ ALL = (0, 1 << 64)
 
 
 @contextmanager
-def published_writer(path: Path, schema: pa.Schema, rows: int) -> Iterator[pq.ParquetWriter]:
-    """A writer of a published file: settings that pandas, pyarrow, polars, DuckDB, datasets and Spark all read."""
-    key = "id" if "id" in schema.names else "doc_id"
+def published_writer(
+    path: Path, schema: pa.Schema, rows: int, *, is_sorted: bool = True, is_chunked: bool = False
+) -> Iterator[pq.ParquetWriter]:
+    """A writer of a published file: settings that pandas, pyarrow, polars, DuckDB, datasets and Spark all read. Rows
+    with ids are sorted by language and id, or not `is_sorted`; pages are cut by content where the file `is_chunked`,
+    for stores that keep equal stretches once."""
+    key = next((name for name in ("id", "doc_id") if name in schema.names), None)
     by_language = [("language", "ascending"), ("id", "ascending")]
+    is_sorted = is_sorted and {"language", "id"} <= set(schema.names)
     flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
     with pq.ParquetWriter(
         path,
@@ -54,9 +59,12 @@ def published_writer(path: Path, schema: pa.Schema, rows: int) -> Iterator[pq.Pa
         use_dictionary=[name for name in flat if name not in FREE_TEXT and name not in DISTINCT],
         write_page_checksum=True,
         write_page_index=True,
-        sorting_columns=pq.SortingColumn.from_ordering(schema, by_language) if key == "id" else None,
-        bloom_filter_options={key: {"ndv": max(1, min(rows, ROW_GROUP_ROWS)), "fpp": 0.01}} if rows else None,
+        sorting_columns=pq.SortingColumn.from_ordering(schema, by_language) if is_sorted else None,
+        bloom_filter_options={key: {"ndv": max(1, min(rows, ROW_GROUP_ROWS)), "fpp": 0.01}} if rows and key else None,
+        use_content_defined_chunking=is_chunked,
     ) as writer:
+        # Spark 3 refuses times before 1900 of a file that doesn't say that its calendar is today's; it reads that here.
+        writer.add_key_value_metadata({"org.apache.spark.version": "3.5.0"})
         yield writer
 
 
@@ -71,14 +79,51 @@ def write_published(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], r
     return written
 
 
-def _row_groups(schema: pa.Schema, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Tables of ROW_GROUP_ROWS, or less where they'd have more than ROW_GROUP_BYTES."""
+def write_shards(
+    put: Callable[[int], AbstractContextManager[Path]],
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    most: int,
+    *,
+    is_chunked: bool = False,
+) -> list[int]:
+    """Files of these tables, one after the other, each ended by the row group with which it has `most` bytes; at least
+    one. How many rows each has; where the n-th is written, `put` says."""
+    groups = _row_groups(schema, _small(tables, most), min(most, ROW_GROUP_BYTES))
+    group = next(groups, None)
+    written: list[int] = []
+    while group is not None or not written:
+        rows = 0
+        expected = 0 if group is None else ROW_GROUP_ROWS
+        with (
+            put(len(written)) as path,
+            published_writer(path, schema, expected, is_sorted=False, is_chunked=is_chunked) as writer,
+        ):
+            while group is not None:
+                writer.write_table(group, row_group_size=len(group))
+                rows += len(group)
+                group = next(groups, None)
+                if writer.file_handle.tell() >= most:
+                    break
+        written.append(rows)
+    return written
+
+
+def _small(tables: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
+    """Slices of tables, of about `most` bytes or less."""
+    for table in tables:
+        rows = max(1, most * len(table) // max(1, table.nbytes))
+        yield from (table.slice(start, rows) for start in range(0, len(table), rows))
+
+
+def _row_groups(schema: pa.Schema, tables: Iterable[pa.Table], most: int = ROW_GROUP_BYTES) -> Iterator[pa.Table]:
+    """Tables of ROW_GROUP_ROWS, or less where they'd have more than `most` bytes."""
     held: list[pa.Table] = []
     rows = size = 0
     for table in tables:
         for start in range(0, len(table), ROW_GROUP_ROWS):
             part = table.slice(start, ROW_GROUP_ROWS)
-            if held and (rows + len(part) > ROW_GROUP_ROWS or size + part.nbytes > ROW_GROUP_BYTES):
+            if held and (rows + len(part) > ROW_GROUP_ROWS or size + part.nbytes > most):
                 yield pa.concat_tables([schema.empty_table(), *held])
                 held, rows, size = [], 0, 0
             held.append(part)

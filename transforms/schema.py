@@ -165,6 +165,67 @@ REMOVED_SPANS = pa.schema(
 
 TABLES = {"documents": DOCUMENTS, "rejected": REJECTED, "removed_spans": REMOVED_SPANS}
 
+# What a version holds, counted (`statistics.parquet`).
+STATISTICS = pa.schema(
+    [
+        _needed("table", _string, "Table whose rows are counted"),
+        _needed("measure", _string, "Column they are counted by"),
+        _maybe("value", _string, "Its value; null of lengths and shares, and where the column is null"),
+        _maybe("low", pa.float64(), "Of lengths and shares: from here on"),
+        _maybe("high", pa.float64(), "Up to, and without, this; shares of 1 stand with those below"),
+        _needed("rows", pa.int64(), "How many rows"),
+        _needed("chars", pa.int64(), "Code points of their texts; of the measure's own where it counts such"),
+    ]
+)
+
+
+def _as(name: str, kind: pa.DataType, column: str) -> pa.Field:
+    """A column of another dataset's, which has what one of ours has."""
+    return pa.field(name, kind, nullable=DOCUMENTS.field(column).nullable, metadata=DOCUMENTS.field(column).metadata)
+
+
+# Profiles of an export: names and types of other datasets, for code that is written for them.
+FINEWEB = pa.schema(
+    [
+        _as("text", _string, "text"),
+        _as("id", _string, "id"),
+        _needed("dump", _string, "Version of this dataset"),
+        _as("url", _string, "url"),
+        _maybe("date", _string, "`fetched_at`, else `published_at`, in ISO 8601"),
+        _as("file_path", _string, "source_path"),
+        _needed(
+            "language", _string, "ISO 639-3 code of the language; und where there is too little text or confidence"
+        ),
+        _as("language_score", pa.float64(), "language_score"),
+        _as("language_script", _string, "language_script"),
+        _needed("minhash_cluster_size", pa.int64(), "1, and the records rejected as duplicates of this document"),
+        _needed(
+            "top_langs", _string, "`languages`, as a JSON object of ISO 639-3 code, script and share of the letters"
+        ),
+    ]
+)
+DUPLICATE_COUNT = _needed("duplicate_count", pa.int64(), "The records rejected as exact duplicates of this document")
+# What Dolma's `metadata` has of a document.
+DOLMA_METADATA = (
+    *("url", "site", "license", "title", "authors", "tags", "language", "language_iso3", "language_script"),
+    *("language_score", "source_path", "source_format", "source_record", "original_sha256", "content_hash", "added_in"),
+    *("char_count", "word_count", "removed_char_count"),
+)
+DOLMA = pa.schema(
+    [
+        _as("id", _string, "id"),
+        _as("text", _string, "text"),
+        _as("source", _string, "site"),
+        _maybe("added", _string, "`fetched_at`, in ISO 8601"),
+        _maybe("created", _string, "`published_at`, in ISO 8601"),
+        _needed(
+            "metadata",
+            pa.struct([DOCUMENTS.field(name) for name in DOLMA_METADATA]),
+            "What else is known of the document",
+        ),
+    ]
+)
+
 SPAN_REASONS = (
     *[f"encoding.{kind}" for kind in ("mojibake", "control", "whitespace", "normalization")],
     *[

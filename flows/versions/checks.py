@@ -18,8 +18,20 @@ from flows.state import at_of, linked_rows, rows_at, state_of
 from flows.step import Counts, Work
 from flows.store import Ref, Store
 from flows.tables import concat, open_table, read_groups, read_table, write_work
+from flows.versions import statistics
 from flows.versions.ledger import restore_all
-from flows.versions.manifest import CURRENT, Manifest, current, files_of, pointer_bytes, pointer_to, reachable, require
+from flows.versions.manifest import (
+    CURRENT,
+    Manifest,
+    current,
+    entries_of,
+    files_of,
+    pointer_bytes,
+    pointer_to,
+    reachable,
+    require,
+    statistics_of,
+)
 from transforms.errors import RefusedError
 from transforms.identity import hash_of
 from transforms.schema import TABLES
@@ -172,7 +184,7 @@ def verify(store: Store) -> dict[str, int]:
         raise RefusedError(f"{store.local(CURRENT)} is damaged: it is not what {manifest['version']} published")
     checked: set[str] = set()
     for version in reachable(store, manifest):
-        for file in (*version["files"], *version["state"]):
+        for file in entries_of(version):
             if file["path"] not in checked:
                 _check_file(store, file)
                 checked.add(file["path"])
@@ -184,6 +196,7 @@ def verify(store: Store) -> dict[str, int]:
     for file in manifest["files"]:
         _check_schema(store, Ref("data", file["path"], file["sha256"]), file["table"])
     _check_all_references(store, manifest)
+    _check_statistics(store, manifest)
     return {"files": len(checked), **_check_restorations(store, manifest)}
 
 
@@ -199,9 +212,23 @@ def _check_file(store: Store, file: dict[str, Any]) -> None:
         raise RefusedError(f"{path} is missing")
     if store.size(file["path"]) != file["bytes"] or store.sha256(file["path"]) != file["sha256"]:
         raise RefusedError(f"{path} is damaged: its bytes are not those that were published")
+    if "rows" not in file:
+        return
     with open_table(store, file["path"]) as parquet:
         if parquet.metadata.num_rows != file["rows"]:
             raise RefusedError(f"{path} has {parquet.metadata.num_rows} rows, the manifest says {file['rows']}")
+
+
+def _check_statistics(store: Store, manifest: Manifest) -> None:
+    """That what a version says it holds is what it holds: counted anew."""
+    ref = statistics_of(manifest)
+    if ref is None:
+        return
+    said = read_table(store, ref)
+    files = [(file["table"], _ref(file)) for file in manifest["files"]]
+    counted = statistics.merge(statistics.count_files(store, files))
+    if not said.equals(counted) or manifest["totals"] != statistics.totals(counted):
+        raise RefusedError(f"{store.local(ref)} does not count what {manifest['version']} holds")
 
 
 def _check_all_references(store: Store, manifest: Manifest) -> None:

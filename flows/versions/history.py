@@ -18,6 +18,7 @@ from flows.versions.manifest import (
     CURRENT,
     Manifest,
     current,
+    entries_of,
     manifest_key,
     pointer_bytes,
     pointer_to,
@@ -52,7 +53,6 @@ class Version(NamedTuple):
         """What `tamis versions` says of it; sizes in bytes, `removed` in characters."""
         counts = self.manifest["counts"]
         removed = sum(found["characters"] for found in counts["removed_by_reason"].values())
-        files = [*self.manifest["files"], *self.manifest["state"]]
         return {
             "number": self.manifest["number"],
             "version": self.name,
@@ -63,7 +63,7 @@ class Version(NamedTuple):
             "rejected": counts["rejected"],
             "removed": removed,
             "documents": rows_of(self.manifest, "documents"),
-            "size": sum(file["bytes"] for file in files) + store.size(manifest_key(self.name)),
+            "size": sum(file["bytes"] for file in entries_of(self.manifest)) + store.size(manifest_key(self.name)),
             "current": self.is_current,
             "held": self.is_held,
         }
@@ -142,7 +142,7 @@ def rollback(store: Store, version: str) -> dict[str, Any]:
         newest = next(one for one in found if one.is_current)
         if target.name == newest.name:
             raise ConfigError(f"{target.name} is the current version of {store.name}")
-        for file in (*target.manifest["files"], *target.manifest["state"]):
+        for file in entries_of(target.manifest):
             if not store.exists(file["path"]) or store.size(file["path"]) != file["bytes"]:
                 raise RefusedError(f"{store.local(file['path'])} of {target.name} is missing or damaged")
         if document := held(store, target.manifest, lists_of(current(store))):
@@ -268,7 +268,6 @@ def _number(version: str) -> int:
 
 def _files(store: Store, version: Version) -> set[str]:
     """What a version lists, and what lies beside its manifest."""
-    manifest = version.manifest
-    listed = {file["path"] for file in (*manifest["files"], *manifest["state"])}
+    listed = {file["path"] for file in entries_of(version.manifest)}
     beside = {key for key in store.keys(f"versions/{version.name}") if key.count("/") == 2}
     return listed | beside

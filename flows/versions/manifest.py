@@ -86,6 +86,19 @@ def run_key(version: str) -> str:
     return f"versions/{version}/run.json"
 
 
+def entries_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """All files that a version lists: its tables', its state's, and what lies beside the manifest."""
+    return [*manifest["files"], *manifest["state"], *manifest.get("about", [])]
+
+
+def statistics_of(manifest: Manifest | None) -> Ref | None:
+    """Where what a version holds is counted; None of one made before it was."""
+    about = manifest.get("about", []) if manifest else []
+    return next(
+        (Ref("data", file["path"], file["sha256"]) for file in about if file["path"].endswith(".parquet")), None
+    )
+
+
 def files_of(manifest: Manifest, table: str) -> list[Ref]:
     """The files of a table of a version, oldest first."""
     return [Ref("data", file["path"], file["sha256"]) for file in manifest["files"] if file["table"] == table]
