@@ -373,6 +373,56 @@ def _print_forgotten(found: list[dict[str, Any]], curated: Path, as_json: bool) 
         out.print(f"Nothing is forgotten in {curated}", markup=False)
 
 
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="New, empty, or an earlier export, which is replaced.")],
+    language: Annotated[
+        list[str] | None, typer.Option(metavar="CODE", help="Only documents in this language (BCP-47); several times.")
+    ] = None,
+    columns: Annotated[str | None, typer.Option(metavar="A,B,…", help="Only these columns of documents.")] = None,
+    shard_bytes: Annotated[
+        int | None, typer.Option(metavar="N", help="Write files anew, of about so many bytes.")
+    ] = None,
+    profile: Annotated[
+        str, typer.Option(help="tamis; or names and types of another dataset: fineweb (FineWeb2), dolma (JSON lines).")
+    ] = "tamis",
+    duplicate_count: Annotated[
+        bool, typer.Option("--duplicate-count", help="With fineweb: FinePDFs' column as well.")
+    ] = False,
+    hub: Annotated[
+        bool, typer.Option("--hub", help="Cut pages by content: what two exports share is uploaded to a hub once.")
+    ] = False,
+    link: Annotated[
+        bool, typer.Option("--link", help="Hard links: writing into one in place would damage the dataset.")
+    ] = False,
+    version: Annotated[
+        str | None, typer.Option(metavar="V", help="A version: its name or number.", show_default="the current one")
+    ] = None,
+    curated: Curated = Path("curated"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Write a version as a plain folder that any tool opens by itself."""
+    from flows.store import Store
+    from flows.versions import export as exported
+
+    names = tuple(name.strip() for name in columns.split(",")) if columns else ()
+    wanted = exported.Wanted(tuple(language or ()), names, shard_bytes, profile, duplicate_count, hub, link)
+    done = exported.export(Store(curated), folder, wanted, version)
+    if link:
+        err.print(
+            f"{folder} has hard links to files of {curated}: writing into one in place would damage the dataset.",
+            style="yellow",
+            markup=False,
+        )
+    if as_json:
+        print(json.dumps(done))
+        return
+    rows = ", ".join(f"{count:,} {name}" for name, count in done["rows"].items())
+    out.print(
+        f"{folder}: {rows} of {done['version']}, in {done['files']:,} files of {done['bytes']:,} bytes", markup=False
+    )
+
+
 def _say_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -465,6 +515,10 @@ def _print_summary(summary: dict[str, Any]) -> None:
             f"{total['rejected']:,} rejected ({summary['seconds']:.1f} s)"
         )
     _print_fields(summary)
+    if summary.get("drift"):
+        from flows.versions.statistics import say
+
+        out.print(f"What came in is unlike what was there: {say(summary['drift'])}", style="yellow", markup=False)
     for count, said in _NOTES:
         number = len(summary[count]) if count == "ignored" else summary.get(count, 0)
         if number:

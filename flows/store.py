@@ -9,6 +9,7 @@ What changes the dataset is an effect, and counted: a test can fail, tear or kil
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -141,6 +142,14 @@ class Store:
         """Whether there is a file under a key."""
         return (self.data / key).is_file()
 
+    def is_folder(self, key: str) -> bool:
+        """Whether there is a folder under a key."""
+        return (self.data / key).is_dir()
+
+    def is_anything(self, key: str) -> bool:
+        """Whether there is anything under a key, be it a link to nowhere."""
+        return os.path.lexists(self.data / key)
+
     def size(self, key: str) -> int:
         """A file's bytes, counted. Raises: OSError."""
         return (self.data / key).stat().st_size
@@ -237,6 +246,39 @@ class Store:
             finally:
                 aside.unlink(missing_ok=True)
 
+    def take(self, source: Path, key: str, *, link: bool = False) -> None:
+        """A file from elsewhere under a key: on file systems that can, both share their blocks until one is written to;
+        or, as a hard link, for ever. Raises: OSError."""
+        with self.effects.one() as torn:
+            if torn:
+                return
+            aside = self._aside()
+            try:
+                if link:
+                    os.link(source, aside)
+                else:
+                    _clone(source, aside)
+                    _fsync(aside)
+                self._place(aside, key)
+            finally:
+                aside.unlink(missing_ok=True)
+
+    def move_to(self, folder: Path) -> None:
+        """All of this under another name, in place of the folder that is there, if one is. Raises: OSError."""
+        before = self.data.with_name(f"{self.data.name}.before")
+        with self.effects.one() as torn:
+            if not torn:
+                shutil.rmtree(before, ignore_errors=True)
+                if folder.is_dir():
+                    folder.rename(before)
+        with self.effects.one() as torn:
+            if not torn:
+                self.data.rename(folder)
+                _fsync(folder.parent)
+        with self.effects.one() as torn:
+            if not torn:
+                shutil.rmtree(before, ignore_errors=True)
+
     def replace(self, key: str, content: bytes, expected: bytes | None) -> None:
         """Put a file that must be `expected` until now (None: absent). Raises: RefusedError where it is not."""
         found = self.read(key) if self.exists(key) else None
@@ -318,6 +360,27 @@ def is_regular(mode: int) -> bool:
 def is_folder(mode: int) -> bool:
     """Whether an entry of this mode is a folder."""
     return stat.S_ISDIR(mode)
+
+
+# Linux's ioctl that makes a file share another's blocks.
+_FICLONE = 0x40049409
+
+
+def _clone(source: Path, target: Path) -> None:
+    """A copy of a file, by the file system where it can."""
+    with source.open("rb") as read, target.open("wb") as written:
+        try:
+            fcntl.ioctl(written.fileno(), _FICLONE, read.fileno())
+            return
+        except OSError:  # another system, or file system, or two of them
+            pass
+        try:
+            while os.copy_file_range(read.fileno(), written.fileno(), 1 << 30):
+                pass
+        except (AttributeError, OSError):  # none here; what is copied already is copied again
+            read.seek(0)
+            written.seek(0)
+            shutil.copyfileobj(read, written, _CHUNK)
 
 
 def _open_at_once(path: str, flags: int) -> int:
