@@ -37,7 +37,7 @@ except ImportError:
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-with atheris.instrument_imports(include=["flows.readers", "transforms.charsets", "json", "csv"]):
+with atheris.instrument_imports(include=["flows.readers", "transforms.charsets", "transforms.html", "json", "csv"]):
     from flows.inputs import list_inputs
     from flows.readers import Reading
     from flows.shards import whole_part
@@ -84,7 +84,33 @@ def _arrow(open_writer: Callable[..., Any], compression: str | None, table: pa.T
 
 
 ENCODED = pa.table({"text": pa.array(["a", "b", "a"]).dictionary_encode(), "id": pa.array(["x"] * 3, pa.string_view())})
-WARC = b"WARC/1.1\r\nWARC-Type: %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b\r\n\r\n"
+PAGE = b"""<!doctype html><html lang="en"><head><meta charset="windows-1252"><title>T &amp; t</title>
+<script type="application/ld+json">{"@type": "NewsArticle", "author": [{"name": "Ada"}], "datePublished": "2024-03-01"}
+</script><meta property="og:title" content="T"><link rel=canonical href="/a"></head><body><nav><a href=/>Home</a></nav>
+<article itemscope><h1>T</h1><p>A <b>text</b>&nbsp;of <ruby>\x93<rt>q</rt></ruby>.<br>B<table><tr><td colspan=2>c<td>d
+</table><pre> x
+  y</pre><math><annotation encoding="application/x-tex">x^2</annotation></math><svg><text>z</text></svg>
+<ul><li>1<li>2"""
+
+
+def _warc(version: str = "1.0") -> bytes:
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n%s\r\n%s"
+    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(PAGE), PAGE)
+    bodies = [
+        ("response", "application/http; msgtype=response", http % (b"Content-Encoding: gzip\r\n", gzip.compress(PAGE))),
+        ("response", "application/http; msgtype=response", http % (b"Transfer-Encoding: chunked\r\n", chunked)),
+        ("conversion", "text/plain", "Grüße".encode()),
+        ("revisit", "application/http", b""),
+    ]
+    return b"".join(
+        f"WARC/{version}\r\nWARC-Type: {kind}\r\nWARC-Target-URI: https://example.org/{number}\r\n"
+        f"WARC-Date: 2024-03-01T12:00:00Z\r\nContent-Type: {content}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+        + b"\r\n\r\n"
+        for number, (kind, content, body) in enumerate(bodies)
+    )
+
+
 # The name of the file, and what may be in it.
 SEEDS: dict[str, tuple[str, list[bytes]]] = {
     "txt": ("a.txt", [b"text", "Grüße".encode("cp1252"), "Grüße".encode("utf-16"), b"\xef\xbb\xbfa"]),
@@ -102,20 +128,8 @@ SEEDS: dict[str, tuple[str, list[bytes]]] = {
             for table in (TABLE, ENCODED)
         ],
     ),
-    "warc": (
-        "a.warc",
-        [
-            WARC % (kind, len(content), content)
-            for kind, content in (
-                (b"conversion", b"text"),
-                (b"response", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>text</p>"),
-                (
-                    b"response",
-                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n<ht\r\n3\r\nml>\r\n0\r\n\r\n",
-                ),
-            )
-        ],
-    ),
+    "html": ("a.html", [PAGE, PAGE.decode("cp1252").encode("utf-16"), b"<p>a<table><p>b</table></p>"]),
+    "warc": ("a.warc", [_warc(), _warc("1.1")]),
     "compression": ("a.jsonl", [compress(LINES) for compress in COMPRESS.values()]),
 }
 # So little that an input reaches them.

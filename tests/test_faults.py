@@ -1,7 +1,7 @@
 """The fault matrix: each kind of damaged, odd or hostile input by its number, and what becomes of it.
 
 1-34: inputs. 47, 48: what the log and the code must not hold. (35-46 are of the dataset: test_kills, test_publish,
-test_right.) Where another test holds a case exactly, `ELSEWHERE` names it. 26 and 27 are in test_warc.py.
+test_right.) Where another test holds a case exactly, `ELSEWHERE` names it.
 """
 
 import ast
@@ -42,6 +42,8 @@ ELSEWHERE = {
     22: "test_readers.py::test_cut_anywhere_keeps_the_whole_lines_before",
     24: "test_readers.py::test_members_read_as_one",
     25: "test_readers.py::test_bomb_stops_at_the_floor",
+    26: "test_warc.py::test_case_26_a_bad_record_costs_itself",
+    27: "test_warc.py::test_case_27_gzipped_as_one_member_or_each_record_or_twice_in_a_row",
     29: "test_readers.py::test_flipped_bits_never_give_other_texts",
     30: "test_crashes.py::test_fault_30_a_file_that_ends_its_worker_is_one_rejected_record",
     32: "test_hostile.py::test_twice_the_text_is_twice_the_work",
@@ -61,7 +63,7 @@ def test_every_number_has_a_test() -> None:
     found |= {
         int(number) for number in re.findall(r"def test_fault_(\d\d)_", Path(__file__).read_text(encoding="utf-8"))
     }
-    assert found | set(ELSEWHERE) | {26, 27} == {*range(1, 35), 47, 48}
+    assert found | set(ELSEWHERE) == {*range(1, 35), 47, 48}
 
 
 # --------------------------------------------------------------------------------- what a run makes of all at once
@@ -133,6 +135,7 @@ FILES: dict[str, bytes] = {
     "28.jsonl": line(id="../../../etc/passwd", url="file:///../../../etc/28", text=text(28)),
     "29-cut.parquet": parquet({"text": [text(29)]})[:-9],
     "29-zip.parquet": zipped(parquet({"text": [text(29)]})),
+    "31.html": b"<div>" * 100_000 + text(31).replace("\n\n", "<p>").encode(),
     "32.jsonl": line(text=text(32) + "a-" * 20_000) + line(text=text(132) + "&" + "amp;" * 20_000),
     "33.jsonl": line(text="7 8 9 10 11 12 13 14 … ! ? 2024-03-01 17:30") + line(text="ok"),
     "47.jsonl": line(text="SECRET-47 " + text(47)) + b'{"text":"SECRET-47 \xff"}\n' + line(datum="SECRET-47"),
@@ -355,6 +358,11 @@ def test_fault_31_hostile_html_has_a_text(kind: str) -> None:
     size = {"depth": 100_000, "paragraphs": 200_000, "colspan": 1_000}[kind]
     page = html.read_page(HOSTILE_HTML[kind](size), None)
     assert set(page.text.splitlines()) == {"Fog and no boats."}
+
+
+def test_fault_31_a_hostile_page_is_a_document(matrix: Matrix) -> None:
+    pytest.importorskip("turbohtml")
+    assert [row["text"].split() for row in matrix.kept("31.html")] == [text(31).split()]
 
 
 def test_fault_32_bait_costs_its_record_at_most(matrix: Matrix) -> None:
