@@ -386,9 +386,11 @@ def _without_chunks(payload: bytes) -> bytes:
 
 def _decoded(coding: str, payload: bytes, config: Config) -> bytes:
     """Raises: RecordError."""
+    if not payload or coding in ("", "identity"):
+        return payload
     limits = config.limits
     name = {"gzip": "gz", "x-gzip": "gz", "zstd": "zst"}.get(coding)
-    if not payload or (name and not payload.startswith(CODECS[name].magics)):
+    if name and not payload.startswith(CODECS[name].magics):
         return payload
     if not name and not CONTROL.search(payload[:HEAD_BYTES]):  # text already
         return payload
@@ -398,8 +400,6 @@ def _decoded(coding: str, payload: bytes, config: Config) -> bytes:
         pieces = _inflated(payload)
     elif coding == "br":
         pieces = _unbrotlied(payload)
-    elif coding in ("", "identity"):
-        return payload
     else:
         raise RecordError("read.unsupported_format", f"Content-Encoding '{quoted(coding)}'")
     found = bytearray()
