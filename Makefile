@@ -20,11 +20,11 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "Tamis needs Python 3.11 to 3.13: make PYTHON=python3.12 …"'
 ifdef UV
 	uv venv --quiet --allow-existing --no-python-downloads --python $(PYTHON) $(VENV)
-	uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable '.[fasttext,html]' --group dev
+	uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --editable '.[fasttext,html,warc]' --group dev
 else
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fasttext,html]' --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fasttext,html,warc]' --group dev
 endif
 	touch $@
 
