@@ -110,6 +110,7 @@ FILES: dict[str, bytes] = {
     + b"\n"
     + json.dumps({"text": RUSSIAN * 3}, ensure_ascii=False).encode("cp1251"),
     "04.txt": f"{MARK}{text(4).replace('harbour', f'har{MARK}bour').replace('The', f'The{MARK}')}".encode(),
+    "04.html": f"{MARK}<title>Title of 4</title>{text(104).replace(chr(10) * 2, '<p>')}".encode(),
     "05.jsonl": line(text=text(5).replace("The ", "T\0h\x07e\x9a\x85 ")),
     "06.jsonl": line(text="6 " + text(6)).replace(b"6 ", rb"\ud800 "),
     "07.jsonl": line(text=f"\u202e{text(7)}").replace(b"the ", "th\u200be ".encode()),
@@ -227,6 +228,13 @@ def test_fault_03_encodings_in_one_file_are_told_record_by_record(matrix: Matrix
 def test_fault_04_marks_at_the_start_and_inside_go(matrix: Matrix) -> None:
     assert [row["text"] for row in matrix.kept("04.txt")] == [text(4)]
     assert ("encoding.control", MARK) in matrix.removed("04.txt")
+
+
+def test_fault_04_a_mark_before_a_page_is_none_of_its_text(matrix: Matrix) -> None:
+    pytest.importorskip("turbohtml")
+    [document] = matrix.kept("04.html")
+    assert document["text"].split() == text(104).split()
+    assert not [gone for _, gone in matrix.removed("04.html") if MARK in gone]
 
 
 def test_fault_05_controls_go_and_are_in_the_ledger(matrix: Matrix) -> None:

@@ -110,7 +110,8 @@ def read_page(html: str, url: str | None) -> Page:
     found = _Reader()
     try:
         # Its content is on the page, so it must not be set aside as the parser does with shadow roots.
-        sax_parse(_without_surrogates(html).replace("shadowrootmode", "data-root"), cast("SaxHandler", found))
+        markup = _without_surrogates(html).removeprefix("\ufeff").replace("shadowrootmode", "data-root")
+        sax_parse(markup, cast("SaxHandler", found))
     except (ValueError, MemoryError, RecursionError) as error:
         raise RecordError("read.html", f"{type(error).__name__}: {error}") from None
     found.end_line()
