@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from flows import readers
+from flows.readers import html
 from flows.readers.fields import FieldReader
 from flows.readers.guard import Watch
 from flows.readers.records import Part, Record, rejected
@@ -55,6 +57,9 @@ def columns_of(path: str) -> Iterator[int]:
         yield group.column(number).total_compressed_size
 
 
+AS_TEXT = html.as_text
+
+
 class Reading:
     """Lines that are records; `crash <how>` is where a reader ends its process, `page <how>` where a page does."""
 
@@ -88,6 +93,19 @@ class Reading:
 
     def said(self) -> dict[str, Any]:
         return {"is_read": True, "blocks": ["b"], **FieldReader(self.config).said()}
+
+
+def as_text(record: Record) -> Record:
+    """The record of a page; one that says so ends the process."""
+    if "segfault" in record.original:
+        end("segfault")
+    return AS_TEXT(record)
+
+
+def with_deadly_pages(store: Store, part: Part, config: Config, watch: Watch) -> readers.Reading:
+    """The part, as it is read, but for the pages."""
+    html.as_text = as_text
+    return readers.Reading(store, part, config, watch)
 
 
 def read_piece(work: Work, **settings: Any) -> dict[str, Any]:

@@ -137,16 +137,39 @@ def raw_parquet(folder: Path, rows: int = 300) -> Path:
     return folder
 
 
+PAGE = f"<!doctype html><title>T</title><body><p>{article(4)}<p>{article(5)}</body>"
+
+
+def test_a_page_of_a_jsonl_that_ends_the_process_is_one_record(tmp_path: Path) -> None:
+    pytest.importorskip("turbohtml")
+    deadly = PAGE.replace("<p>", "<p>segfault ")
+    urls = [f"https://example.org/{n}" for n in range(5)]
+    pages = [{"url": url, "text": deadly if n in (1, 3) else PAGE} for n, url in enumerate(urls)]
+    write_jsonl(tmp_path / "a.jsonl", pages)
+    store = Store(tmp_path / "curated", tmp_path)
+    parts = [whole_part(file) for file in list_inputs(store).files]
+    [(records, said)] = [
+        (list(reading), reading.said()) for reading in guarded(store, parts, Config(), crashing.with_deadly_pages)
+    ]
+    assert [record.reject_reason for record in records] == [None, "read.crashed", None, "read.crashed", None]
+    assert [record.source_record for record in records] == ["1", "2", "3", "4", "5"]
+    assert [record.url for record in records] == urls
+    assert (said["lines"], said["is_read"]) == (5, True)
+    assert len(said["blocks"]) == 1
+
+
 def test_a_child_reads_what_the_process_itself_reads(tmp_path: Path) -> None:
     raw_parquet(tmp_path)
     write_jsonl(tmp_path / "b.jsonl", [{"text": article(1)}, {"datum": "x"}])
     (tmp_path / "c.txt").write_text(article(2))
+    (tmp_path / "d.html").write_text(PAGE)
+    write_jsonl(tmp_path / "e.jsonl", [{"text": PAGE}, {"text": article(3)}, {"text": PAGE}])
     store = Store(tmp_path / "curated", tmp_path)
     parts = [whole_part(file) for file in list_inputs(store).files]
     there = [(list(reading), reading.said()) for reading in guarded(store, parts, Config(), Reading)]
     here = [(list(reading), reading.said()) for part in parts for reading in [Reading(store, part, Config())]]
     assert there == here
-    assert [len(records) for records, _ in here] == [300, 2, 1]
+    assert [len(records) for records, _ in here] == [300, 2, 1, 1, 3]
 
 
 def test_cuts_are_the_same_in_a_child_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
