@@ -543,7 +543,7 @@ def _print_fields(summary: dict[str, Any]) -> None:
         out.print(f"{summary['extra_cut']:,} fields had no room in `extra` (`[limits] extra_bytes`).", markup=False)
     if summary["passed_over"]:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in summary["passed_over"].items())
-        out.print(f"No pages, passed over in WARC files: {kinds}", markup=False)
+        out.print(f"Passed over in archives, as no pages or texts: {kinds}", markup=False)
     for way in ways_out(summary["without_text"]):
         out.print(way, style="yellow", markup=False)
 

@@ -6,14 +6,10 @@ that no manifest names keeps it by path, size, both times and inode. What is you
 without a new time and is never trusted (git's racy problem, Documentation/technical/racy-git.txt).
 
 A name that isn't UTF-8 is read like any other: `key` is the name as Python holds it, `path` is how it is shown.
-
->>> shown(b"caf\\xc3\\xa9.txt"), shown(b"caf\\xe9.txt"), shown(b"caf\\\\xe9.txt")
-('café.txt', 'caf\\\\xe9.txt', 'caf\\\\\\\\xe9.txt')
 """
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +18,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flows.names import is_passed_over, shown
 from flows.readers import FORMATS, NEVER_OPENED, format_of
 from flows.readers.source import Source, blocks_of, check_unchanged
 from flows.store import Entry, Facts, Ref, Store, is_folder, is_regular
@@ -30,17 +27,6 @@ from transforms.errors import ConfigError
 CACHE = ".cache/inputs.parquet"
 # Two seconds are the coarsest clock of a file system in use (FAT); one tick of ext4 is 4 ms.
 RACY_NS = 2_000_000_000
-# What tools leave beside their output, none of it text: Hadoop's and Spark's marks, Databricks' transactions, summaries
-# of Parquet folders, checksums, what desktops put into folders they show. Only where no reader knows the format.
-LEFTOVER = re.compile(
-    rb"_SUCCESS|_metadata|_common_metadata|_(committed|started)_(vacuum)?\d+|.*\.crc|~\$.*"
-    rb"|(?i:thumbs\.db|ehthumbs\.db|desktop\.ini)",
-    re.DOTALL,
-)
-# Output of tasks that were never committed: what counts of it stands elsewhere.
-UNCOMMITTED = b"_temporary"
-# How a byte that isn't UTF-8 is shown.
-_ESCAPED = re.compile(rb"\\x[89a-f][0-9a-f]")
 
 _CACHE_SCHEMA = pa.schema(
     [
@@ -146,17 +132,6 @@ def content_name(blocks: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(blocks).encode()).hexdigest()[:32]
 
 
-def shown(name: bytes) -> str:
-    """How a name is shown: bytes that aren't UTF-8 as `\\xff`. Backslashes are doubled there, and where a name could
-    be taken for one of these, so that no two names are shown alike."""
-    try:
-        if b"\\" not in name or not _ESCAPED.search(name):
-            return name.decode()
-    except UnicodeDecodeError:
-        pass
-    return name.replace(b"\\", b"\\\\").decode(errors="backslashreplace")
-
-
 # ---------------------------------------------------------------------------------------------------------- walking
 
 
@@ -217,11 +192,8 @@ def _child(store: Store, folder: _Found, entry: Entry) -> _Found:
 
 
 def _is_ignored(entry: Entry) -> bool:
-    if entry.name.startswith(b".") or (entry.name == UNCOMMITTED and is_folder(entry.mode)):
-        return True
-    if is_folder(entry.mode) or not LEFTOVER.fullmatch(entry.name):
-        return False
-    return format_of(os.fsdecode(entry.name))[0] == "unsupported"
+    is_read = format_of(os.fsdecode(entry.name))[0] != "unsupported"
+    return is_passed_over(entry.name, is_folder(entry.mode), is_read)
 
 
 def _same_files(store: Store, found: list[_Found]) -> set[str]:

@@ -132,6 +132,8 @@ CRAWL: dict[str, Callable[[Texts], bytes]] = {".warc": crawl_of("response"), ".w
 CRAWLED = ("id", "url", "text", "fetched_at")
 # A text, and no fields.
 NO_FIELDS = {".txt", ".text", ".md", ".html", ".htm", ".xhtml"}
+# Files of any format: test_archives.py.
+ARCHIVES = {".zip", ".wacz", ".tar"}
 TEXT = "The harbour café\n\n" + "Ships of every size came in with the tide that morning, and left again at noon.\n" * 3
 
 
@@ -145,7 +147,7 @@ def names(extensions: list[str]) -> list[str]:
 
 
 def test_every_format_is_tried() -> None:
-    assert set(WRITE) | set(CRAWL) | NO_FIELDS == set(FORMATS)
+    assert set(WRITE) | set(CRAWL) | NO_FIELDS | ARCHIVES == set(FORMATS)
     assert set(COMPRESS) - {""} == set(COMPRESSIONS)
 
 

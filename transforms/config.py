@@ -71,6 +71,20 @@ class Limits:
     expansion_ratio: int = 200
     # CPU seconds to the next record: a page of 200,000 rows of a table takes an extractor 13, a batch of rows one.
     read_seconds: int = 60
+    # Bytes of a file, decompressed. The largest dumps in one file (Reddit's, the history of a Wikipedia) open to some
+    # hundred GB; what is beyond is a fault, and would keep a worker for days.
+    file_bytes: int = 1024**4
+    # Bytes of a member of an archive, which is unpacked to a temporary file while it is read, one a worker at a time.
+    member_bytes: int = 64 * 1024**3
+    # How deep archives lie in each other, the file itself being the first: a day's zip in a month's tar is 2, and
+    # archives that hold themselves have no end (https://research.swtch.com/zip).
+    nesting: int = 4
+    # Members of an archive, those of archives in it and what is passed over, too: a zip's are listed in memory, half a
+    # KB each.
+    members: int = 1_000_000
+    # Records of a file, or of a part of one where it is cut: what one worker writes down, and the most by far that a
+    # file has in the wild (10 to 100 million). A Parquet's rows may cost it no bytes at all.
+    file_records: int = 1_000_000_000
     # How deep `&amp;amp;…` may be nested; ftfy is quadratic in it (8 kB .16 s, 32 kB 2.2 s). Seen in the wild: 4.
     entity_depth: int = 32
 

@@ -271,7 +271,13 @@ REJECT_REASONS = (
     ],
     "empty",
     "empty_after_cleaning",
-    *[f"limit.{kind}" for kind in ("document_chars", "entity_depth", "expansion", "read_seconds", "record_bytes")],
+    *[
+        f"limit.{kind}"
+        for kind in (
+            *("document_chars", "entity_depth", "expansion", "file_bytes", "file_records"),
+            *("member_bytes", "members", "nesting", "read_seconds", "record_bytes"),
+        )
+    ],
     "language.uncertain",
     "language.unwanted",
     "duplicate.exact",

@@ -38,7 +38,7 @@ VERDICTS = pa.schema(
 CHANGES = pa.schema([("group", pa.int32()), ("was_kept", pa.bool_()), *[f for f in VERDICTS if f.name != "piece"]])
 _FRESH = [
     *("id", "batch", "chars", "content_hash", "repaired_hash", "key", "is_keyed", "text_hash", "time"),
-    *("fetched_at", "is_fresh", "leaves_for", "refused_of", "supersedes", "at", "place", "whole"),
+    *("fetched_at", "is_fresh", "leaves_for", "refused_of", "supersedes", "at", "place", "whole", "archive"),
     *("reject_stage", "reject_reason"),
 ]
 
@@ -275,7 +275,7 @@ def _mended(fresh: pa.Table, failed: _Loaded, read: Sequence[Ref]) -> dict[str, 
     is_read = pc.not_equal(pc.fill_null(fresh["reject_stage"], ""), "read")
     readable = fresh.filter(pc.and_(pc.is_valid(fresh["place"]), is_read))
     by_place: dict[int, str] = {}
-    for name in ("whole", "place"):  # a record's own place says more than its file
+    for name in ("archive", "whole", "place"):  # a record's own place says more than its file
         pairs = zip(readable[name].to_pylist(), readable["id"].to_pylist(), strict=True)
         by_place |= dict(sorted(pairs, reverse=True))
     if not by_place:

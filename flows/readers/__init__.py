@@ -11,6 +11,8 @@ parts adds up their `fields.lines`.
 
 >>> format_of("news/2024.JSONL.gz")
 ('jsonl', 'gz')
+>>> format_of("news/2024.tgz")
+('tar', 'gz')
 >>> format_of("news/2024.pdf")
 ('unsupported', '')
 """
@@ -26,8 +28,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from flows.readers import arrow, delimited, html, jsonl, objects, parquet, text, warc
-from flows.readers.compression import compression_of, head_of
+from flows.names import SHORT
+from flows.readers import archives, arrow, delimited, html, jsonl, objects, parquet, text, warc
+from flows.readers.compression import Damage, compression_of, head_of
 from flows.readers.fields import FieldReader
 from flows.readers.guard import Watch
 from flows.readers.records import Part, Record, rejected, rejected_file
@@ -39,7 +42,7 @@ from transforms.errors import RecordError
 # One module a format; in the order in which they are named to people.
 _FORMATS = (
     *(text.FORMAT, jsonl.FORMAT, objects.FORMAT, delimited.FORMAT, html.FORMAT, warc.FORMAT),
-    *(parquet.FORMAT, arrow.FORMAT),
+    *(parquet.FORMAT, arrow.FORMAT, archives.ZIP, archives.TAR),
 )
 FORMATS = {extension: name for format in _FORMATS for extension, name in format.extensions.items()}
 READERS = {name: format for format in _FORMATS for name in format.extensions.values()}
@@ -47,8 +50,24 @@ COMPRESSIONS = {".gz": "gz", ".zst": "zst", ".bz2": "bz2", ".xz": "xz", ".lz4": 
 # What is one rejected record without being opened: a link to nowhere; a fifo, socket or device, which could block; a
 # link to a file that is read under another path.
 NEVER_OPENED = ("unreadable", "not_a_file", "same_file")
+# What isn't read, and the usual tool that makes text of it.
+CONVERTERS = {
+    ".pdf": "pdftotext (poppler)",
+    ".djvu": "djvutxt (DjVuLibre)",
+    **dict.fromkeys([".docx", ".epub", ".odt", ".rtf", ".tex", ".rst", ".ipynb", ".fb2"], "pandoc"),
+    **dict.fromkeys([".doc", ".ppt", ".pptx", ".odp"], "soffice --convert-to (LibreOffice), by way of PDF,"),
+    **dict.fromkeys([".xls", ".xlsx", ".ods"], "soffice --convert-to csv (LibreOffice)"),
+    **dict.fromkeys([".mobi", ".azw", ".azw3"], "ebook-convert (Calibre)"),
+    **dict.fromkeys([".mbox", ".eml", ".msg"], "a mail library (Python's mailbox and email; .msg: msgconvert first)"),
+    **dict.fromkeys([".png", ".jpg", ".jpeg", ".tif", ".tiff"], "tesseract"),
+    **dict.fromkeys([".7z", ".rar"], "unpacking (7z, unar)"),
+}
 # What decides, beside our code, whether bytes can be read.
-_READING_CODE = ("flows/readers/*.py", *(f"transforms/{name}.py" for name in ("charsets", "profiles", "values")))
+_READING_CODE = (
+    "flows/readers/*.py",
+    "flows/names.py",
+    *(f"transforms/{name}.py" for name in ("charsets", "profiles", "values")),
+)
 # Of the extras, what they bring.
 _READING_EXTRAS = ("turbohtml", "brotli")
 _READING_LIBRARIES = ("charset-normalizer", "ftfy", "langdetect", "lz4", "orjson", "pyarrow", "zstandard")
@@ -57,6 +76,8 @@ _READING_LIBRARIES = ("charset-normalizer", "ftfy", "langdetect", "lz4", "orjson
 def format_of(path: str) -> tuple[str, str]:
     """Format and compression by extension. The format is not guessed at; the compression is asked when it is read."""
     stem, extension = os.path.splitext(path.lower())
+    if extension in SHORT:
+        stem, extension = os.path.splitext(stem + SHORT[extension])
     compression = COMPRESSIONS.get(extension, "")
     if compression:
         extension = os.path.splitext(stem)[1]
@@ -78,6 +99,8 @@ class Reading:
         self.blocks: tuple[str, ...] = ()
         # What was read as what.
         self.fields = FieldReader(config)
+        # What may be unpacked of an archive, and what was passed over in it.
+        self.allowance = archives.Allowance(part.size, config.limits, self.fields.passed)
         # Whether all of it was read, so that the blocks say what it holds.
         self.is_read = False
 
@@ -92,7 +115,7 @@ class Reading:
             with self.store.open(Ref("raw", part.key, "")) as file:
                 check_unchanged(self.store, file, part.path, listed)
                 source = Source(file, part.size, part.first_block, part.end_block)
-                for number, record in enumerate(self._watched(self._records(source))):
+                for number, record in enumerate(self._watched(self._bounded(source))):
                     # Libraries make other errors of those of the disk, and readers records of these.
                     source.raise_failure()
                     yield self._page(number, record) if html.is_page(record, self.config) else record
@@ -127,15 +150,42 @@ class Reading:
         except RecordError as error:
             return html.unread(record, error)
 
-    def _records(self, file: BinaryIO) -> Iterator[Record]:
-        part = _as_it_is(file, self.part)
+    def _bounded(self, file: BinaryIO) -> Iterator[Record]:
+        most = self.config.limits.file_records
+        for count, record in enumerate(self._records(file, self.part, 1), 1):
+            if count > most:
+                detail = f"{self.part.path}: more than {most:,} records; the rest is not read"
+                yield rejected(self.part, "limit.file_records", detail)
+                return
+            yield record
+
+    def _records(self, file: BinaryIO, part: Part, depth: int) -> Iterator[Record]:
+        """The records of a file that is in so many archives, counting itself."""
+        part = _as_it_is(file, part)
         if part.format == "unsupported":
             yield _unsupported(file, part)
             return
         read = READERS[part.format].read
+        if read is None:
+            yield from self._members(file, part, depth)
+            return
         if part.format == "jsonl" and objects.is_list(file, part, self.config):
             read = objects.read
         yield from read(file, part, self.config, self.fields)
+
+    def _members(self, file: BinaryIO, part: Part, depth: int) -> Iterator[Record]:
+        most = self.config.limits.nesting
+        if depth > most:
+            yield rejected_file(file, part, "limit.nesting", f"{part.path}: deeper than {most} archives")
+            return
+        for member in archives.read_members(file, part, self.config, self.allowance, format_of):
+            if isinstance(member, Record):
+                yield member
+                continue
+            try:
+                yield from self._records(member.file, member.part, depth + 1)
+            except Damage as damage:  # where its reader takes none
+                yield rejected(member.part, damage.reason, f"{member.part.path}: {damage.detail}")
 
 
 def _as_it_is(file: BinaryIO, part: Part) -> Part:
@@ -178,4 +228,7 @@ def _reading_code() -> str:
 def _unsupported(file: BinaryIO, part: Part) -> Record:
     known = ", ".join(FORMATS)
     detail = f"{part.path}: expected one of {known}, compressed or not ({', '.join(COMPRESSIONS)})"
+    ending = os.path.splitext(part.path.lower())[1]
+    if ending in CONVERTERS:
+        detail += f"; {CONVERTERS[ending]} makes text of it"
     return rejected_file(file, part, "read.unsupported_format", detail)

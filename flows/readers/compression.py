@@ -22,7 +22,7 @@ import zstandard
 
 from flows.readers.records import Part, digest_and_head, quoted
 from flows.readers.source import STEP
-from transforms.config import Config
+from transforms.config import Config, Limits
 from transforms.errors import RecordError
 
 # Input and output of one step. Output lost where damage shows is at most one step.
@@ -61,7 +61,7 @@ class Garbage(Damage):
 def read_chunks(file: BinaryIO, part: Part, config: Config, newline: bytes = b"\n") -> Iterator[bytes]:
     """The part's bytes, decompressed, in steps of bounded size. Raises: Damage, OSError."""
     if part.compression:
-        yield from decompressed(file, part.compression, config.limits.expansion_ratio)
+        yield from decompressed(file, part.compression, config.limits)
     elif part.is_lines:
         yield from _whole_lines(file, part.start, part.end, newline)
     else:
@@ -222,7 +222,7 @@ def _starts(codec: type[_Codec], buffer: bytes) -> bool:
     return any(buffer[: len(magic)] == magic[: len(buffer)] for magic in codec.magics)
 
 
-def decompressed(file: BinaryIO, compression: str, expansion_ratio: int) -> Iterator[bytes]:
+def decompressed(file: BinaryIO, compression: str, limits: Limits) -> Iterator[bytes]:
     """The bytes of a file from its start, decompressed. Raises: Damage, OSError."""
     codec = CODECS[compression]
     size, longest = codec.input_step, max(map(len, codec.magics))
@@ -238,9 +238,12 @@ def decompressed(file: BinaryIO, compression: str, expansion_ratio: int) -> Iter
             except DAMAGED as error:
                 raise Damage("read.corrupt", f"{quoted(error)}, within the first {taken:,} bytes") from None
             given += len(output)
-            if given > max(EXPANSION_FLOOR, expansion_ratio * taken):
-                detail = f"{taken:,} bytes opened to {given:,}, expected {expansion_ratio} times as many at most"
+            if given > max(EXPANSION_FLOOR, limits.expansion_ratio * taken):
+                detail = f"{taken:,} bytes opened to {given:,}, expected {limits.expansion_ratio} times as many at most"
                 raise Damage("limit.expansion", detail)
+            if given > limits.file_bytes:
+                detail = f"the first {taken:,} bytes opened to {given:,}, expected at most {limits.file_bytes:,}"
+                raise Damage("limit.file_bytes", detail)
             if output:
                 yield output
             if hungry and not at_end:

@@ -80,11 +80,13 @@ class Format(NamedTuple):
     """A kind of file, as the module that reads it knows it."""
 
     extensions: dict[str, str]  # what names of such files end in, and their `source_format`
-    read: Callable[[BinaryIO, Part, Config, FieldReader], Iterator[Record]]
+    # None of an archive, whose members are read (flows/readers/archives.py).
+    read: Callable[[BinaryIO, Part, Config, FieldReader], Iterator[Record]] | None = None
     # The parts of the open file, a piece's bytes or more each but the last, with the bytes of each. None: never cut.
     cut: Callable[[BinaryIO, Part, int], Iterator[tuple[Part, int]]] | None = None
     is_compressible: bool = True  # as a whole; else it compresses what is in it
     may_crash: bool = False  # C code opens its bytes that may end the process (flows/readers/guard.py)
+    is_archive: bool = False
 
 
 def rejected_file(file: BinaryIO, part: Part, reason: str, detail: str) -> Record:

@@ -395,7 +395,7 @@ def _decoded(coding: str, payload: bytes, config: Config) -> bytes:
     if not name and not CONTROL.search(payload[:HEAD_BYTES]):  # text already
         return payload
     if name:
-        pieces = decompressed(io.BytesIO(payload), name, limits.expansion_ratio)
+        pieces = decompressed(io.BytesIO(payload), name, limits)
     elif coding == "deflate":
         pieces = _inflated(payload)
     elif coding == "br":

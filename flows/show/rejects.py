@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.text import Text
 
-from flows.inputs import shown
+from flows.names import shown
 from flows.readers import NEVER_OPENED
 from flows.store import Ref, Store
 from flows.tables import open_table, read_groups
@@ -45,7 +45,7 @@ ADVICE = {
     "read.same_file": "Nothing to do: its records are read under the other path.",
     "read.trailing_garbage": "What stands before it was read: if more should follow, get or make the file again.",
     "read.truncated": "Cut off: get the whole file, and run again.",
-    "read.unreadable": "Let this user read it, or mend the link, and run again.",
+    "read.unreadable": "Let this user read it, mend the link, or unpack it with its password, and run again.",
     "read.unsupported_format": "Convert it to a format that is read, or take it out of RAW.",
     "read.wrong_type": "Name a field that holds text in the config, fields.text, or mend the record, and run again.",
     "empty": "There is no text in it: look at what wrote it, or leave it.",
@@ -54,6 +54,11 @@ ADVICE = {
     "limit.entity_depth": "Raise limits.entity_depth in the config and run with --rebuild, or unescape the text.",
     "limit.expansion": "If you trust the file, raise limits.expansion_ratio in the config, and run again.",
     "limit.read_seconds": "Raise limits.read_seconds in the config, or split the record, and run again.",
+    "limit.file_bytes": "Split the file, or raise limits.file_bytes in the config, and run again.",
+    "limit.file_records": "Split the file, or raise limits.file_records in the config, and run again.",
+    "limit.member_bytes": "Unpack the archive, or raise limits.member_bytes in the config, and run again.",
+    "limit.members": "Split or unpack the archive, or raise limits.members in the config, and run again.",
+    "limit.nesting": "Unpack it, or raise limits.nesting in the config, and run again.",
     "limit.record_bytes": "Raise limits.record_bytes in the config, or split the record, and run again.",
     "language.uncertain": "To keep it, lower language.thresholds in the config for its language, and run with "
     "--rebuild.",

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.forgotten import are_listed
+from flows.names import input_of
 from flows.stages.templates import by_site
 from flows.state import LINKS, TIME, at_of
 from flows.step import Counts, Work
@@ -44,7 +45,8 @@ FACTS = pa.schema(
         ("refused_of", pa.string()),
         ("supersedes", pa.string()),
         ("place", pa.uint64()),  # of a record in a file with failed ones, which it may stand for
-        ("whole", pa.uint64()),  # of its file
+        ("whole", pa.uint64()),  # of its file, and of the archive in which that is, or else the same
+        ("archive", pa.uint64()),
         ("is_fresh", pa.bool_()),
     ]
 )
@@ -153,7 +155,7 @@ def _facts(
     nothing = pa.nulls(count, pa.string())
     times = known["fetched_at"].cast(pa.int64()).fill_null(time)
     batch = [int(version.split("-", 1)[0]) for version in documents["added_in"].to_pylist()]
-    places, wholes = _places(known, set(mended))
+    places, wholes, archives = _places(known, set(mended))
     columns = {
         "at": at_of(documents["id"].to_pylist()),
         "row": np.arange(count, dtype=np.int32),
@@ -167,6 +169,7 @@ def _facts(
         **{name: restored.get(name, nothing) for name in ("leaves_for", "refused_of", "supersedes")},
         "place": places,
         "whole": wholes,
+        "archive": archives,
         "is_fresh": pa.repeat(pa.scalar(is_fresh), count),
     }
     for name, values in columns.items():
@@ -174,14 +177,21 @@ def _facts(
     return known
 
 
-def _places(known: pa.Table, mended: set[str]) -> tuple[pa.Array, pa.Array]:
-    """Where a failed record stood that this one may stand for: its line, and its whole file."""
+def _places(known: pa.Table, mended: set[str]) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Where a failed record stood that this one may stand for: its line, its whole file, and all of the archive."""
     if not mended:
-        return pa.nulls(len(known), pa.uint64()), pa.nulls(len(known), pa.uint64())
+        nothing = pa.nulls(len(known), pa.uint64())
+        return nothing, nothing, nothing
     pairs = list(zip(known["source_path"].to_pylist(), known["source_record"].to_pylist(), strict=True))
-    places = [hash_of("failed", path, record) if path in mended else None for path, record in pairs]
-    wholes = [hash_of("failed", path, None) if path in mended else None for path, _ in pairs]
-    return pa.array(places, pa.uint64()), pa.array(wholes, pa.uint64())
+    files = [input_of(path) for path, _ in pairs]
+    hashes = [
+        (hash_of("failed", path, record), hash_of("failed", path, None), hash_of("failed", file, None))
+        if file in mended
+        else (None, None, None)
+        for (path, record), file in zip(pairs, files, strict=True)
+    ]
+    places, wholes, archives = (pa.array([one[at] for one in hashes], pa.uint64()) for at in range(3))
+    return places, wholes, archives
 
 
 def _links(facts: pa.Table) -> pa.Table:

@@ -5,6 +5,7 @@ reading of its path; if it was fetched when a record of the same key and text wa
 before and its key is new with them. Any other text under a known key is its next state.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.forgotten import are_listed
+from flows.names import input_of
 from flows.state import SEEN, State, linked_rows, links_to, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref
@@ -88,13 +90,16 @@ def identify(
     said = known["said"].drop_null().to_numpy()
     before = links_to(work.store, links, said)["hash"].to_numpy()
     known = known["source_path"].value_counts()
+    known_in: Counter[str] = Counter()
+    for path, count in zip(known.field(0).to_pylist(), known.field(1).to_pylist(), strict=True):
+        known_in[input_of(path)] += count
     newest = pc.max(taken["fetched_at"]).cast(pa.int64()).as_py()
     return {
         "forgotten": dict(zip(passed_over.field(0).to_pylist(), passed_over.field(1).to_pylist(), strict=True)),
         "new": len(taken),
         "remaining": len(left),
-        "unfinished": sorted(set(left["source_path"].to_pylist())),
-        "known": dict(zip(known.field(0).to_pylist(), known.field(1).to_pylist(), strict=True)),
+        "unfinished": sorted(set(map(input_of, left["source_path"].unique().to_pylist()))),
+        "known": dict(known_in),
         "said_otherwise": len(said) - int(is_among(said, distinct(before)).sum()),
         "newest": newest,
     }
@@ -136,7 +141,9 @@ def _known(
     again = distinct(_pair(_pair(of[dated], texts[dated]), before[dated]))
     known |= (fetched != 0) & is_among(_pair(_pair(key, text), fetched), again)
     if copies:
-        is_copy = pc.is_in(records["source_path"], pa.array(copies)).to_numpy()
+        among = set(copies)
+        copied = [path for path in records["source_path"].unique().to_pylist() if input_of(path) in among]
+        is_copy = pc.is_in(records["source_path"], pa.array(copied, pa.string())).to_numpy()
         known |= is_copy & ~is_among(key, distinct(of))
     return known
 

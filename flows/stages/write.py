@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from flows.compare.paragraphs import SHARED
 from flows.compare.settle import CHANGES, VERDICTS
 from flows.forgotten import REASON
+from flows.names import input_of
 from flows.stages.clean import BY_LANGUAGE
 from flows.state import ROWS, at_of, rows_at
 from flows.step import Counts, Work
@@ -286,7 +287,7 @@ class _Counts:
         self.languages.update(documents["language"].to_pylist())
         self.reasons.update(rejected["reject_reason"].to_pylist())
         for mine, table in ((self.documents, documents), (self.rejected, rejected)):
-            mine.update(table.filter(pc.equal(table["added_in"], version))["source_path"].to_pylist())
+            mine.update(map(input_of, table.filter(pc.equal(table["added_in"], version))["source_path"].to_pylist()))
         for reason, start, end in zip(*(spans[name].to_pylist() for name in ("reason", "start", "end")), strict=True):
             found = self.removed.setdefault(reason, [0, 0])
             found[0] += 1
