@@ -211,8 +211,15 @@ class Sample:
 # ---------------------------------------------------------------------------------------------------------- the weights
 
 
-def fit(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray, trees: int, rate: float) -> dict[str, Any]:
-    """An ensemble of oblivious trees, its numbers as integers."""
+def fit(
+    matrix: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray,
+    trees: int,
+    rate: float,
+    baseline: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """An ensemble of oblivious trees, its numbers as integers. What it finds is added to `baseline`, in logits."""
     from catboost import CatBoostClassifier, Pool
 
     booster = CatBoostClassifier(
@@ -220,7 +227,7 @@ def fit(matrix: np.ndarray, target: np.ndarray, weight: np.ndarray, trees: int, 
         loss_function="CrossEntropy", verbose=False, thread_count=2, rsm=0.3, bootstrap_type="Bernoulli", subsample=0.7,
         leaf_estimation_iterations=1, allow_writing_files=False,
     )  # fmt: skip
-    booster.fit(Pool(matrix.T.astype(np.float32), target, weight=weight / weight.mean()))
+    booster.fit(Pool(matrix.T.astype(np.float32), target, weight=weight / weight.mean(), baseline=baseline))
     with tempfile.TemporaryDirectory() as folder:
         booster.save_model(f"{folder}/model.json", format="json")
         found = json.loads(Path(folder, "model.json").read_text())

@@ -154,14 +154,15 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Model:
     )
     return replace(
         blank,
-        lines=_trees(arrays, "lines", len(LINE_FEATURES)),
-        blocks=_trees(arrays, "blocks", len(BLOCK_FEATURES)),
-        pages=_trees(arrays, "pages", len(PAGE_FEATURES)),
+        lines=read_trees(arrays, "lines", len(LINE_FEATURES)),
+        blocks=read_trees(arrays, "blocks", len(BLOCK_FEATURES)),
+        pages=read_trees(arrays, "pages", len(PAGE_FEATURES)),
         provenance=provenance,
     )
 
 
-def _trees(arrays: Mapping[str, npt.NDArray[Any]], name: str, features: int) -> Trees:
+def read_trees(arrays: Mapping[str, npt.NDArray[Any]], name: str, features: int) -> Trees:
+    """The ensemble `name` of a weights file. Raises: KeyError, ValueError where there is none."""
     trees, depth = arrays[f"{name}_feature"].shape
     found = Trees(
         _checked(arrays, f"{name}_feature", np.int16, (trees, depth)),
