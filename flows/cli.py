@@ -265,6 +265,37 @@ def diff(
 
 
 @app.command()
+def preview(
+    raw: Annotated[
+        Path | None, typer.Argument(metavar="[RAW]", help="What a rebuild would read besides; none: nothing.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="The new configuration.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only so many documents; default: all.")
+    ] = None,
+    show: Annotated[int, typer.Option("--show", min=0, metavar="N", help="Documents to show of each change.")] = 20,
+    curated: Curated = Path("curated"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a rebuild under another config, or today's code, would alter; nothing is published."""
+    from flows import preview as previewed
+    from flows.inputs import check_roots
+    from flows.show import versions as shown
+    from flows.store import Store
+
+    settings = _config(config)
+    if raw is not None:
+        check_roots(raw, curated)
+    with _Progress(quiet=as_json) as progress:
+        found = previewed.preview(Store(curated, raw), settings, sample, show, [progress.tell])
+    if as_json:
+        print(json.dumps(found.as_json(), ensure_ascii=False))
+        return
+    for line in shown.preview_lines(found.removed, found.difference):
+        out.print(line, soft_wrap=True)
+
+
+@app.command()
 def rollback(
     version: Annotated[str, typer.Argument(metavar="VERSION", help="The version to go back to: its name or number.")],
     curated: Curated = Path("curated"),

@@ -68,15 +68,7 @@ def curate_dataset(
         run.read(pieces)
         if not run.identify():
             return run.nothing_new()
-        run.restore()
-        run.count_templates()
-        run.clean()
-        run.compare()
-        run.share()
-        run.write()
-        run.merge()
-        run.check()
-        return run.publish()
+        return run.process()
 
 
 class Served(Flow[..., dict[str, Any]]):

@@ -160,7 +160,8 @@ class Run:
     def plan(self) -> list[tuple[Part, ...]]:
         """List RAW, and cut what is new, or may be, into pieces."""
         with self._stage("plan"):
-            self.listing = list_inputs(self.store, self.checksum)
+            if self.store.raw is not None:
+                self.listing = list_inputs(self.store, self.checksum)
             self.inputs = _inputs(self.store, self.known_state)
             self.reading = reading_hash(self.config)
             idle = self._idle()
@@ -262,6 +263,18 @@ class Run:
         if part["textless"]:
             self.without_text.setdefault(path, Counter()).update(dict(part["names"]))
 
+    def process(self) -> dict[str, Any]:
+        """Make what is new, and in a rebuild all, into a version, and publish it; the run's summary."""
+        self.restore()
+        self.count_templates()
+        self.clean()
+        self.compare()
+        self.share()
+        self.write()
+        self.merge()
+        self.check()
+        return self.publish()
+
     # -------------------------------------------------------------------------------------------------------- identify
 
     def identify(self) -> bool:
@@ -331,16 +344,23 @@ class Run:
             Step(
                 restore.restore_rows,
                 {"published": file, "own": own, "others": others, "rows": self.known_state["rows"]},
-                {"config": self.config},
+                self._restore_settings(),
             )
-            for table in ("documents", "rejected")
-            for file, own, others in checks.restorable(self.parent, table)
+            for file, own, others in self._restored()
         ]
         for one in self._do("restore", steps):
             self.counts["records"] += one.counts["records"]
             for number in range(one.counts["pieces"]):
                 name = f"{number:05}.parquet"
                 self.pieces.append(Piece(one[f"records-{name}"], one[f"lines-{name}"], one[f"facts-{name}"], -1, {}))
+
+    def _restored(self) -> list[tuple[Ref, list[Ref], list[Ref]]]:
+        """The files of rows that come in again, with those of their spans."""
+        tables = ("documents", "rejected") if self.parent is not None else ()
+        return [found for table in tables for found in checks.restorable(self.parent or {}, table)]
+
+    def _restore_settings(self) -> Mapping[str, Any]:
+        return {"config": self.config}
 
     # ---------------------------------------------------------------------------------------------- templates · clean
 

@@ -17,7 +17,7 @@ import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -312,6 +312,17 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="scratch-") as name:
             yield Path(name)
+
+    @contextmanager
+    def borrowed(self, files: Iterable[str]) -> Iterator["Store"]:
+        """A dataset of its own, of links to these files, on the same RAW; it is gone when the block ends. Files never
+        change, so nothing that is done to it does anything to this one."""
+        with tempfile.TemporaryDirectory(prefix="tamis-") as name:
+            for file in files:
+                path = Path(name) / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.symlink_to(self.data / file)
+            yield Store(name, self.raw)
 
     def _aside(self) -> Path:
         folder = self.data / _ASIDE

@@ -1,6 +1,6 @@
 """Versions and what differs between them, as the terminal shows them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -63,6 +63,16 @@ def lines(found: Difference) -> Iterator[Text]:
         yield _marked(sample.change, f"{sample.id}  {about}" + (f"  ({sample.why})" if sample.why else ""))
         for line in sample.diff:
             yield Text(f"    {line}", style="dim")
+
+
+def preview_lines(removed: Mapping[str, tuple[int, int]], found: Difference) -> Iterator[Text]:
+    """What would differ, and of the reasons of removals those of which more or less would go."""
+    shown = lines(found)
+    yield next(shown)
+    for reason, (before, after) in removed.items():
+        if before != after:
+            yield Text(f"  {reason}  {before:,} → {after:,} characters removed")
+    yield from shown
 
 
 def _marked(change: str, text: str) -> Text:

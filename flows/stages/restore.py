@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,15 +30,27 @@ _REJECTION = ("reject_reason", "reject_detail", "reject_stage", "raw_head")
 
 
 def restore_rows(
-    work: Work, published: Ref, own: Sequence[Ref], others: Sequence[Ref], rows: Sequence[Ref], *, config: Config
+    work: Work,
+    published: Ref,
+    own: Sequence[Ref],
+    others: Sequence[Ref],
+    rows: Sequence[Ref],
+    *,
+    config: Config,
+    up_to: int | None = None,
 ) -> Counts:
     """The records of a file of documents or rejected rows, repaired and indexed anew, with their ids, the versions they
-    came in, and what stands of what was decided of them. Outputs as those of `read_piece`."""
+    came in, and what stands of what was decided of them; with `up_to` those whose ids begin with it or less. Outputs as
+    those of `read_piece`."""
     pieces = count = 0
     with open_table(work.store, published) as file:
         is_rejected = "reject_stage" in file.schema_arrow.names
         for batch in file.iter_batches(_batch_rows(file), use_threads=False):
             table = pa.Table.from_batches([batch])
+            if up_to is not None:
+                table = table.filter(pa.array(at_of(table["id"].to_pylist()) <= np.uint64(up_to)))
+                if not len(table):
+                    continue
             originals = restore_all(work.store, table, own, others, published.key)
             documents = _records(work, table, originals, rows, is_rejected)
             write_piece(work, pipeline.prepare(documents, config), config, pieces)

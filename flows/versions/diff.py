@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from flows.state import at_of
 from flows.store import Ref, Store
 from flows.tables import open_table
 from flows.versions.manifest import Manifest, files_of
@@ -60,24 +61,36 @@ class Difference(NamedTuple):
         return self._asdict() | {"samples": [sample._asdict() for sample in self.samples]}
 
 
-def compare(store: Store, a: Manifest, b: Manifest, samples: int = 0) -> Difference:
-    """What differs from version A to version B; of each kind of change up to `samples` documents, by id."""
+def compare(
+    store: Store,
+    a: Manifest,
+    b: Manifest,
+    samples: int = 0,
+    *,
+    up_to: int | None = None,
+    without: Sequence[str] = (),
+) -> Difference:
+    """What differs from version A to version B; of each kind of change up to `samples` documents, by id. Where B has
+    only documents whose ids begin with `up_to` or less, no others are gone; columns `without` meaning are left out."""
     ours, theirs = _unshared(a, b)
     before, after = _about(store, ours), _about(store, theirs)
     id_before, id_after = before["id"].combine_chunks(), after["id"].combine_chunks()
     added = after.filter(pc.invert(pc.is_in(id_after, id_before)))
     gone = before.filter(pc.invert(pc.is_in(id_before, id_after)))
+    if up_to is not None:
+        gone = gone.filter(pa.array(at_of(gone["id"].to_pylist()) <= np.uint64(up_to)))
+    names = [name for name in DOCUMENTS.names if name not in without]
     # Where each that both have stands in the other.
     at = pc.index_in(id_after, id_before)
     both = np.flatnonzero(at.is_valid().to_numpy(zero_copy_only=False))
-    columns, is_changed = _changes(store, ours, theirs, at.take(pa.array(both)).to_numpy(), both)
+    columns, is_changed = _changes(store, ours, theirs, at.take(pa.array(both)).to_numpy(), both, names)
     changed = after.take(pa.array(both[is_changed]))
     why = _reasons(store, b, gone["id"].combine_chunks())
     parts = {"added": added, "gone": gone, "changed": changed}
     return Difference(
         a["version"],
         b["version"],
-        (_documents(a), _documents(b)),
+        (len(gone) + len(both) if up_to is not None else _documents(a), _documents(b)),
         len(added),
         len(gone),
         len(changed),
@@ -85,7 +98,7 @@ def compare(store: Store, a: Manifest, b: Manifest, samples: int = 0) -> Differe
         dict(sorted(columns.items(), key=lambda item: (-item[1], item[0]))),
         _by("language", parts),
         _by("site", parts),
-        list(_samples(store, parts, why, ours, theirs, samples)),
+        list(_samples(store, parts, why, ours, theirs, samples, names)),
     )
 
 
@@ -109,14 +122,14 @@ def _about(store: Store, files: Sequence[Ref]) -> pa.Table:
 
 
 def _changes(
-    store: Store, ours: Sequence[Ref], theirs: Sequence[Ref], rows_before: Any, rows_after: Any
+    store: Store, ours: Sequence[Ref], theirs: Sequence[Ref], rows_before: Any, rows_after: Any, names: Sequence[str]
 ) -> tuple[dict[str, int], npt.NDArray[np.bool_]]:
     """In how many documents that both have each column differs, and in which any does."""
     columns: dict[str, int] = {}
     is_changed = np.zeros(len(rows_after), np.bool_)
     if not len(rows_after):
         return columns, is_changed
-    for name in DOCUMENTS.names:
+    for name in names:
         differs = _hashes(store, ours, name)[rows_before] != _hashes(store, theirs, name)[rows_after]
         if count := int(differs.sum()):
             columns[name] = count
@@ -167,6 +180,7 @@ def _samples(
     ours: Sequence[Ref],
     theirs: Sequence[Ref],
     count: int,
+    names: Sequence[str],
 ) -> Iterator[Sample]:
     taken = {change: table.sort_by("id").slice(0, count).to_pylist() for change, table in parts.items()}
     wanted = [row["id"] for row in taken["changed"]]
@@ -175,7 +189,7 @@ def _samples(
         reason: Callable[[str], str | None] = {
             "added": lambda _: None,
             "gone": lambda document: why.get(document, ABSENT),
-            "changed": lambda document: ", ".join(_differing(before[document], after[document])),
+            "changed": lambda document: ", ".join(_differing(before[document], after[document], names)),
         }[change]
         for row in rows:
             document = row["id"]
@@ -190,8 +204,8 @@ def _diff(before: str, after: str) -> list[str]:
     return list(islice(lines, 2, 2 + DIFF_LINES))
 
 
-def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [name for name in DOCUMENTS.names if before.get(name) != after.get(name)]
+def _differing(before: dict[str, Any], after: dict[str, Any], names: Sequence[str]) -> list[str]:
+    return [name for name in names if before.get(name) != after.get(name)]
 
 
 def _rows(store: Store, files: Sequence[Ref], wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
