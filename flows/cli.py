@@ -142,7 +142,12 @@ def verify(
 
 
 @app.command()
-def restore(document: Annotated[str, typer.Argument(metavar="ID")], curated: Curated = Path("curated")) -> None:
+def restore(
+    document: Annotated[
+        str, typer.Argument(metavar="ID", help="Its id or how that begins, its URL, or its path in RAW.")
+    ],
+    curated: Curated = Path("curated"),
+) -> None:
     """Write a document's original to standard output, as it was, in UTF-8."""
     from flows.store import Store
     from flows.versions.find import find
@@ -156,8 +161,13 @@ def restore(document: Annotated[str, typer.Argument(metavar="ID")], curated: Cur
 
 @app.command()
 def explain(
-    what: Annotated[str, typer.Argument(metavar="FILE|ID", help="A raw file, or the id of a document.")],
+    what: Annotated[
+        str, typer.Argument(metavar="FILE|ID|URL", help="A raw file; a document's id or how that begins, its URL.")
+    ],
     curated: Curated = Path("curated"),
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Of a file, not what the dataset holds: what a new document would get.")
+    ] = False,
     config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Configuration, for a file.")] = None,
     why: Annotated[
         str | None, typer.Option(metavar="LINE", help="Show the evidence of lines that contain this.")
@@ -166,15 +176,22 @@ def explain(
     """Show a document with each removed span in place: reason, rule and confidence."""
     from flows.show import explain as explained
 
+    if fresh and not os.path.exists(what):
+        raise ConfigError(f"--fresh is for a raw file, and there is no {what}")
     if why is not None:
-        for name, judged in explained.explain_lines(what, _config(config), curated, why):
+        for name, judged in explained.explain_lines(what, _config(config), curated, why, fresh):
             out.print(explained.render_line(name, judged), soft_wrap=True)
         return
-    documents = (
-        explained.explain_file(Path(what), _config(config), curated)
-        if os.path.exists(what)
-        else [explained.explain_document(what, curated)]
-    )
+    held = [] if fresh else explained.held(what, curated)
+    documents = [explained.explain_held(found) for found in held]
+    if held and os.path.exists(what) and explained.is_changed(held[0], Path(what), curated):
+        err.print(
+            f"{what} is another file by now than {held[0].row['source_path']} was when it was read.", markup=False
+        )
+    if not documents:
+        if not fresh:
+            err.print(f"{curated} holds nothing of {what}: this is what a new document would get.", markup=False)
+        documents = explained.explain_file(Path(what), _config(config), curated)
     for document in documents:
         out.print(explained.render(document), soft_wrap=True)
 

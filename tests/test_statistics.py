@@ -167,6 +167,15 @@ def test_they_add_up(one: Any, two: Any, three: Any) -> None:
     assert statistics.drift(whole, whole, Publish(least=1)) == []
 
 
+def test_licences_are_cut_and_the_rarest_counted_together() -> None:
+    long = "All rights reserved. " * 50
+    drawn = [("de", "a", name, 10, 0) for name in [long, long, *(f"licence {n:02}" for n in range(25))]]
+    counted = statistics.merge([statistics.count_rows("documents", documents(drawn))])
+    licenses = statistics.totals(counted)["documents"]["licenses"]
+    assert next(iter(licenses.items())) == (long[:100], 2)
+    assert (len(licenses), licenses["…"]) == (21, 6)
+
+
 # ---------------------------------------------------------------------------------------------------------------- drift
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 from rich.text import Text
 
-from flows.inputs import list_inputs
+from flows.inputs import content_of, list_inputs
 from flows.readers import Reading
 from flows.readers.fields import OWN
 from flows.readers.records import Record
@@ -16,8 +16,9 @@ from flows.stages.read import documents_of
 from flows.stages.templates import published_templates
 from flows.state import state_of
 from flows.store import Store
-from flows.versions.find import find
-from flows.versions.manifest import published
+from flows.tables import read_table
+from flows.versions.find import Found, names, of_path, rows
+from flows.versions.manifest import published, require
 from transforms import pipeline, spans
 from transforms.boilerplate.strip import Judged, judge
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
@@ -40,17 +41,51 @@ class Explained:
 
 
 SHOWN = (
-    *("source_path", "source_record", "site", "language", "language_score", "title", "authors", "author_bio"),
-    *("source_name", "tags", "published_raw", "previous_title", "next_title", "related_titles"),
+    *(
+        "id",
+        "added_in",
+        "url",
+        "source_path",
+        "source_record",
+        "site",
+        "language",
+        "language_score",
+        "title",
+        "authors",
+    ),
+    *("author_bio", "source_name", "tags", "published_raw", "previous_title", "next_title", "related_titles"),
     *("reject_reason", "reject_detail", "duplicate_of"),
 )
 
 
-def explain_document(document: str, curated: Path) -> Explained:
-    """A document of the current version, from its ledger. Raises: ConfigError where there is none."""
-    _, row, restored = find(Store(curated), document)
-    changes = [entry.span for entry in restored.ledger]
-    return Explained(document, restored.original, changes, {name: row.get(name) for name in SHOWN})
+def held(what: str, curated: Path) -> list[Found]:
+    """What the current version holds of a raw file, or under an id, how one begins, a URL, or a path in RAW: documents
+    first. Of a file it may be nothing. Raises: ConfigError where there is nothing of any other name."""
+    store = Store(curated)
+    if Path(what).is_file():
+        manifest = published(store)
+        return rows(store, manifest, of_path(store, manifest, Path(what).absolute().parts)) if manifest else []
+    manifest = require(store)
+    return rows(store, manifest, names(store, manifest, what))
+
+
+def is_changed(found: Found, path: Path, curated: Path) -> bool:
+    """Whether a file is another by now than the one that a document was read from."""
+    store = Store(curated, path.absolute().parent)
+    known: dict[str, str] = {}
+    for ref in state_of(published(store))["inputs"]:
+        table = read_table(store, ref, ["path", "content"])
+        known |= dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    content = known.get(found.row["source_path"])
+    files = [file for file in list_inputs(store).files if file.path == path.name]
+    return bool(content) and [content_of(store, file) for file in files] != [content]
+
+
+def explain_held(found: Found) -> Explained:
+    """A document of the current version, from its ledger."""
+    changes = [entry.span for entry in found.restored.ledger]
+    name = found.row["id"] if found.table == "documents" else f"{found.row['id']} (rejected)"
+    return Explained(name, found.restored.original, changes, {name: found.row.get(name) for name in SHOWN})
 
 
 def explain_file(path: Path, config: Config, curated: Path) -> list[Explained]:
@@ -70,19 +105,15 @@ def explain_file(path: Path, config: Config, curated: Path) -> list[Explained]:
     ]
 
 
-def explain_lines(what: str, config: Config, curated: Path, wanted: str) -> list[tuple[str, Judged]]:
-    """What is known of the lines that contain `wanted`, of a document of the current version or of the records of a raw
-    file, with the templates CURATED has now: each with the name of its document. Raises: ConfigError where there is no
-    such line."""
-    if Path(what).is_file():
+def explain_lines(
+    what: str, config: Config, curated: Path, wanted: str, fresh: bool = False
+) -> list[tuple[str, Judged]]:
+    """What is known of the lines that contain `wanted`, with the templates CURATED has now, each with the name of its
+    document: of what the current version holds (`held`), or, `fresh` or where that is nothing, of the records of a raw
+    file. Raises: ConfigError where there is no such line."""
+    records = [_record(found) for found in held(what, curated)] if not fresh else []
+    if not records and Path(what).is_file():
         records = _records(Path(what), config, curated)
-    else:
-        _, row, restored = find(Store(curated), what)
-        said = row.get("from_record") or ()
-        record: dict[str, Any] = dict.fromkeys(Record._fields) | {
-            name: row[name] for name in Record._fields if name in row and (name not in OWN or name in said)
-        }
-        records = [Record(**record | {"original": restored.original, "reject_reason": None})]
     documents, learned = _prepared(records, config, curated) if records else (None, {})
     found: list[tuple[str, Judged]] = []
     for row in documents.to_pylist() if documents is not None else []:
@@ -93,6 +124,15 @@ def explain_lines(what: str, config: Config, curated: Path, wanted: str) -> list
     if not found:
         raise ConfigError(f"no line of {what} has {wanted!r}")
     return found
+
+
+def _record(found: Found) -> Record:
+    """The record that a document was made of."""
+    said = found.row.get("from_record") or ()
+    record: dict[str, Any] = dict.fromkeys(Record._fields) | {
+        name: found.row[name] for name in Record._fields if name in found.row and (name not in OWN or name in said)
+    }
+    return Record(**record | {"original": found.restored.original, "reject_reason": None})
 
 
 def _records(path: Path, config: Config, curated: Path) -> list[Record]:

@@ -21,7 +21,7 @@ from flows.tables import open_table, read_groups, write_shards
 from flows.versions import describe, statistics
 from flows.versions.describe import JSON_LINES, PARQUET, TableFiles
 from flows.versions.history import version_of, versions
-from flows.versions.manifest import Manifest, files_of, require
+from flows.versions.manifest import Manifest, check_schema_version, files_of, require
 from flows.versions.profiles import Copies, dolma, fineweb
 from transforms.codes import bcp47, fault_of_code
 from transforms.errors import ConfigError, RefusedError
@@ -77,6 +77,7 @@ def export(store: Store, folder: Path, wanted: Wanted, version: str | None = Non
     manifest = require(store)
     if version is not None:
         manifest = version_of(versions(store), version, store).manifest
+    check_schema_version(manifest)
     folder = Path(folder).absolute()
     _check_folder(store, folder)
     out = Store(folder.with_name(f".{folder.name}.tamis-export"))
@@ -173,8 +174,9 @@ def _made(store: Store, out: Store, manifest: Manifest, wanted: Wanted) -> tuple
     ids: list[pa.Array] = []
 
     def rows_of(name: str) -> Iterator[pa.Table]:
+        those = pa.chunked_array(ids, pa.string()).combine_chunks()
         for rows in _rows(store, files_of(manifest, name)):
-            kept = rows.filter(_is_wanted(rows, name, wanted.languages, ids)) if wanted.languages else rows
+            kept = rows.filter(_is_wanted(rows, name, wanted.languages, those)) if wanted.languages else rows
             if name != "removed_spans" and wanted.languages and wanted.profile == "tamis":
                 ids.append(kept["id"].combine_chunks())
             if len(kept):
@@ -207,10 +209,10 @@ def _rows(store: Store, files: Iterable[Ref], columns: Sequence[str] | None = No
                 yield read_groups(file, [group], columns)
 
 
-def _is_wanted(rows: pa.Table, name: str, languages: Sequence[str], ids: Sequence[pa.Array]) -> Any:
+def _is_wanted(rows: pa.Table, name: str, languages: Sequence[str], ids: pa.Array) -> Any:
     """Which rows are of these languages (`zh`: in any script), or of documents that are."""
     if name == "removed_spans":
-        return pc.is_in(rows["doc_id"], pa.chunked_array(ids, pa.string()).combine_chunks())
+        return pc.is_in(rows["doc_id"], ids)
     codes = {bcp47(code) for code in languages}
     found = [code for code in pc.unique(rows["language"]).to_pylist() if code in codes or code.split("-")[0] in codes]
     return pc.is_in(rows["language"], pa.array(found, pa.string()))

@@ -19,6 +19,10 @@ from transforms.schema import STATISTICS
 
 # Steps of a share.
 SHARE_STEPS = 20
+# So much of a value counts: some records have the whole text of their licence.
+VALUE_CHARS = 100
+# So many licences are in the totals, the others as `…`.
+MOST_LICENSES = 20
 # By which columns a table is counted.
 _VALUES = {
     "documents": ("language", "site", "license"),
@@ -57,7 +61,10 @@ def count_rows(table: str, rows: pa.Table, sign: int = 1) -> pa.Table:
     if table == "removed_spans":
         chars = pc.subtract(rows["end"], rows["start"])
         return _merged([_measured(table, name, chars, sign, value=rows[name]) for name in _VALUES[table]])
-    parts = [_measured(table, name, rows["char_count"], sign, value=rows[name]) for name in _VALUES[table]]
+    parts = [
+        _measured(table, name, rows["char_count"], sign, value=pc.utf8_slice_codeunits(rows[name], 0, VALUE_CHARS))
+        for name in _VALUES[table]
+    ]
     for name in _LENGTHS:
         low, high = _powers(rows[name].to_numpy())
         parts.append(_measured(table, name, rows[name], sign, low=low, high=high))
@@ -134,8 +141,14 @@ def _sums(rows: Sequence[Mapping[str, Any]], measure: str, *names: str) -> dict[
 
 
 def _by(rows: Sequence[Mapping[str, Any]], measure: str) -> dict[str, int]:
-    counts = {row["value"] or "": row["rows"] for row in rows if row["measure"] == measure}
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row["measure"] == measure:
+            counts[row["value"] or ""] = counts.get(row["value"] or "", 0) + row["rows"]
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if measure != "license" or len(ordered) <= MOST_LICENSES:
+        return dict(ordered)
+    return {**dict(ordered[:MOST_LICENSES]), "…": sum(count for _, count in ordered[MOST_LICENSES:])}
 
 
 def drift(before: pa.Table, fresh: pa.Table, settings: Publish) -> list[dict[str, Any]]:
