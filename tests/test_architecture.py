@@ -63,7 +63,7 @@ ROWS = [
     ("stages", "compare", "versions"),
     ("state", "inputs", "shards", "engines"),
     ("step", "tables", "readers", "forgotten"),
-    ("store", "processes", ""),
+    ("store", "processes", "names", ""),
 ]
 ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
 
@@ -135,6 +135,7 @@ ALLOWED = {
     "tables": {"pq.ParquetFile", "pq.ParquetWriter", "pq.write_table"},
     "inputs": {"pq.read_table", "pq.write_table"},
     "readers.parquet": {"pq.ParquetFile"},
+    "readers.archives": {"open", "tempfile", "is_dir"},  # members of an archive, and a spool
     "processes": {"open"},  # the null device; how much memory this process has
 }
 

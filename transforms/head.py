@@ -68,7 +68,8 @@ class Said:
     """What a page says of itself, each the first of its places that can be read."""
 
     def __init__(self, found: Reader, url: str | None) -> None:
-        self.found, self.base = found, url
+        self.found = found
+        self.base = url if url and _joined("", url) is not None else None
         self.objects = objects = ld_objects(found.ld)
         self.by_id = {value["@id"]: value for value in objects if isinstance(value.get("@id"), str) and len(value) > 1}
         about = [value for value in objects if _is_type(value, _ARTICLES)]
@@ -174,17 +175,16 @@ class Said:
             if isinstance(said, dict):
                 said = said.get("url") or said.get("name")
             if phrase := self._phrase(said):
-                return urljoin(self.base, phrase) if self.base and phrase.startswith("/") else phrase
+                return (_joined(self.base, phrase) or phrase) if self.base and phrase.startswith("/") else phrase
         return None
 
     def url(self) -> str | None:
         """The canonical address; a site's front page is none of another page."""
         for value in [*self.found.links.get("canonical", ()), *self._meta("og:url")]:
-            try:
-                address = str(urljoin(self.base or "", value))
-                parts, base = urlsplit(address), urlsplit(self.base or "")
-            except ValueError:
+            address = _joined(self.base or "", value)
+            if address is None:
                 continue
+            parts, base = urlsplit(address), urlsplit(self.base or "")
             is_front = parts.path in ("", "/") and not parts.query and base.path not in ("", "/")
             if parts.scheme in ("http", "https") and parts.hostname and len(address) <= VALUE_CHARS and not is_front:
                 return address
@@ -208,6 +208,20 @@ class Said:
 
     def _first(self, values: list[Any]) -> str | None:
         return next((phrase for value in values if (phrase := self._phrase(value))), None)
+
+
+def _joined(base: str, address: str) -> str | None:
+    """An address as it is meant on a page; None where it is none (`http://[`).
+
+    >>> _joined("https://example.org/a/b", "../c"), _joined("", "http://[")
+    ('https://example.org/c', None)
+    """
+    try:
+        joined = str(urljoin(base, address))
+        urlsplit(joined)
+    except ValueError:
+        return None
+    return joined
 
 
 def _letters(phrase: str) -> str:

@@ -53,12 +53,12 @@ ADVICE = {
     "limit.document_chars": "Raise limits.document_chars in the config and run with --rebuild, or split the text.",
     "limit.entity_depth": "Raise limits.entity_depth in the config and run with --rebuild, or unescape the text.",
     "limit.expansion": "If you trust the file, raise limits.expansion_ratio in the config, and run again.",
-    "limit.read_seconds": "Raise limits.read_seconds in the config, or split the record, and run again.",
     "limit.file_bytes": "Split the file, or raise limits.file_bytes in the config, and run again.",
     "limit.file_records": "Split the file, or raise limits.file_records in the config, and run again.",
     "limit.member_bytes": "Unpack the archive, or raise limits.member_bytes in the config, and run again.",
     "limit.members": "Split or unpack the archive, or raise limits.members in the config, and run again.",
     "limit.nesting": "Unpack it, or raise limits.nesting in the config, and run again.",
+    "limit.read_seconds": "Raise limits.read_seconds in the config, or split the record, and run again.",
     "limit.record_bytes": "Raise limits.record_bytes in the config, or split the record, and run again.",
     "language.uncertain": "To keep it, lower language.thresholds in the config for its language, and run with "
     "--rebuild.",
