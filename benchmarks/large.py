@@ -1,11 +1,14 @@
-"""A night of 50 records on a large dataset: what it costs, and which published files it opens.
+"""A night of 50 records on a large dataset: what it costs, and which published files it opens; and takedowns.
 
-    python benchmarks/large.py [--documents 1000000] [--folder DIR]
+    python benchmarks/large.py [--documents 1000000] [--folder DIR] [--forget]
 
 Makes the dataset first (a million documents of .6 kB: some minutes on two cores), in a folder that may be kept with
 `--folder`. Then, each in a process of its own on the engine `inline`: a night of 50 new records, and one of 45 new ones
 and 5 that change. Prints CPU seconds above start-up (imports, and the language models on one text), peak memory, and
 how many published files were opened of how many.
+
+With `--forget` these instead: a takedown of one document by its URL, of a hundred from all over the dataset, and of one
+by its URL with `--purge`, which removes the versions before.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +77,37 @@ def night(folder: Path, name: str, records: list[dict[str, str]]) -> None:
     print("  " + ", ".join(f"{stage} {cost['cpu_seconds']}" for stage, cost in summary["timings"].items()))
 
 
+def forget(folder: Path, documents: int, count: int, purge: bool) -> None:
+    """In a process of its own: a takedown of some documents, measured."""
+    from flows.forget import Name
+    from flows.forget import forget as take_down
+    from flows.store import Store
+
+    first = 7 * count + purge
+    names = [Name("url", record(number)["url"]) for number in range(first, documents, documents // count)][:count]
+    start, wall = cpu(), time.perf_counter()
+    done = take_down(Store(folder / "curated"), names, purge)
+    assert done["documents"] == count
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    purged = f", {len(done['purged'])} versions purged" if purge else ""
+    print(
+        f"{count} of {documents:,} forgotten{purged}: {time.perf_counter() - wall:.1f} s, {cpu() - start:.1f} CPU s, "
+        f"peak {peak:.0f} MB"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--forget", action="store_true", help="measure takedowns, not nights")
     parser.add_argument("--night", help=argparse.SUPPRESS)
+    parser.add_argument("--takedown", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     count = options.documents
+    if options.takedown:
+        forget(options.folder, count, options.takedown[0], bool(options.takedown[1]))
+        return
     if options.night:
         nights = {
             "new": [record(count + n) for n in range(50)],
@@ -91,8 +119,9 @@ def main() -> None:
         folder = options.folder or Path(name)
         if not (folder / "curated/current.json").exists():
             make(folder, count)
-        for kind in ("new", "changed"):
-            command = [sys.executable, str(Path(__file__).resolve()), "--night", kind]
+        kinds = [["--takedown", number, purge] for number, purge in (("1", "0"), ("100", "0"), ("1", "1"))]
+        for kind in kinds if options.forget else [["--night", "new"], ["--night", "changed"]]:
+            command = [sys.executable, str(Path(__file__).resolve()), *kind]
             subprocess.run([*command, "--documents", str(count), "--folder", str(folder)], check=True)
 
 

@@ -5,10 +5,13 @@ import shutil
 from collections.abc import Iterator
 from itertools import count, product
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import app
 from flows.forget import Name, forget, listed, name_from, names_in, undo
 from flows.store import Store
 from flows.versions import history
@@ -452,3 +455,36 @@ def test_an_id_that_is_nobodys_is_an_error_and_nothing_is_done(curated: Path, st
     assert tree(curated) == before
     with pytest.raises(ConfigError, match="--site"):
         forget(store, [])
+
+
+def tamis(*arguments: object) -> Any:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_the_command(curated: Path, tmp_path: Path) -> None:
+    requests = tmp_path / "requests.txt"
+    requests.write_text(f"{URL}5\n{ids(curated)['1']}\n")
+    said = tamis("forget", URL + "2", "--from", requests, "--curated", curated).output
+    assert "3 documents and 2 rejected rows are gone" in said
+    assert "Earlier versions still hold them" in said
+    found = json.loads(tamis("forget", "--list", "--json", "--curated", curated).stdout)
+    assert sorted(one["kind"] for one in found) == ["id", "url", "url"]
+    assert URL not in tamis("forget", "--list", "--curated", curated).output
+    purged = json.loads(tamis("forget", "--purge", "--json", "--curated", curated).stdout)
+    assert (purged["published"], len(purged["purged"])) == (False, 3)
+    done = tamis("forget", "--undo", URL + "2", "--curated", curated)
+    assert "1 names are off the list" in done.output
+    for wrong in (["forget"], ["forget", "swans"], ["forget", "--undo", URL + "2"], ["forget", "--from", tmp_path]):
+        assert isinstance(tamis(*wrong, "--curated", curated).exception, ConfigError)
+
+
+@pytest.mark.flow
+def test_as_prefect_flows(prefect_api: str, curated: Path) -> None:
+    from flows import maintain
+
+    assert maintain.rollback("2", str(curated))["held"]
+    assert maintain.rollback("3", str(curated))["held"] is False
+    done = maintain.forget([URL + "5"], str(curated))
+    assert (done["documents"], by_url(curated).get("5", "gone")) == (1, "gone")
+    assert maintain.gc(str(curated), keep=1, dry_run=True)["dry_run"]
+    verify(Store(curated))
