@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import count, product
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pyarrow.parquet as pq
 import pytest
@@ -310,6 +311,31 @@ def test_undo_reads_again_what_was_passed_over(folder: Path, curated: Path, stor
     assert {"20", "2"} <= by_url(curated).keys()
     verify(store)
     assert run(folder / "raw", curated)["records"] == 0
+
+
+def test_in_an_archive(tmp_path: Path, run: Run) -> None:
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    raw.mkdir()
+    pages = [{"url": f"{URL}{n}", "text": article(n)} for n in range(4)]
+    with ZipFile(raw / "a.zip", "w") as archive:
+        for name, part in (("b/1.jsonl", pages[:2]), ("b/2.jsonl", pages[2:])):
+            archive.writestr(name, "".join(json.dumps(page) + "\n" for page in part))
+    run(raw, curated)
+    store = Store(curated)
+    forget(store, [Name("url", URL + "1"), Name("url", OTHER + "5")])
+    with ZipFile(raw / "b.zip", "w") as archive:
+        page = {"url": OTHER + "1", "text": article(1)}
+        archive.writestr("1.jsonl", "".join(json.dumps(one) + "\n" for one in (page, {**page, "url": OTHER + "5"})))
+        archive.writestr("2.jsonl", json.dumps({"url": URL + "9", "text": article(9)}))
+    summary = run(raw, curated)
+    assert (summary["records"], summary["documents"], summary["forgotten"]) == (3, 1, 2)
+    verify(store)
+    assert undo(store, [Name("url", URL + "1")])["files"] == 2
+    summary = run(raw, curated)
+    assert (summary["known"], summary["forgotten"]) == (4, 1)
+    assert by_url(curated).keys() == {"0", "1", "2", "3", "9"}
+    verify(store)
+    assert run(raw, curated)["records"] == 0
 
 
 def test_a_pointer_or_list_that_was_damaged_is_found(curated: Path, store: Store) -> None:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from flows.forgotten import are_listed
 from flows.names import input_of
+from flows.stages.identify import by_input
 from flows.stages.templates import by_site
 from flows.state import LINKS, TIME, at_of
 from flows.step import Counts, Work
@@ -94,7 +95,7 @@ def clean_piece(
     documents = documents.drop_columns(["key", "text_hash", "is_keyed", "name", "said", *restored])
     documents = pipeline.clean(documents, by_site(work.store, templates, documents["site"].to_pylist()), config)
     stays = ~_forgotten(work, documents, forgotten)
-    left_out = documents.filter(pa.array(~stays))["source_path"].value_counts()
+    forgotten_in = by_input(documents.filter(pa.array(~stays)))
     if not stays.all():
         documents, facts = documents.filter(pa.array(stays)), facts.filter(pa.array(stays))
         restored = {name: values.filter(pa.array(stays)) for name, values in restored.items()}
@@ -111,7 +112,7 @@ def clean_piece(
     bands = documents["reject_reason"].null_count * column_type("bands").list_size
     return {
         "documents": len(documents),
-        "forgotten": dict(zip(left_out.field(0).to_pylist(), left_out.field(1).to_pylist(), strict=True)),
+        "forgotten": forgotten_in,
         "keys": bands,
         "text": pc.sum(pc.binary_length(documents["original"])).as_py() or 0,
     }

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.forgotten import FORGOTTEN, REASON, are_listed
+from flows.names import input_of
 from flows.state import EDGES, INPUTS, ROWS, at_of, linked_rows, links_to, read_inputs, rows_at, standing
 from flows.step import Counts, Work
 from flows.store import Ref, Store
@@ -328,7 +329,7 @@ class _Search:
         found: set[str] = set()
         for ref in (*self.documents, *self.rejected) if self.rows else ():
             table = read_table(self.store, ref, ["id", "source_path"])
-            found |= set(table.filter(pc.is_in(table["id"], ids))["source_path"].to_pylist())
+            found |= set(map(input_of, table.filter(pc.is_in(table["id"], ids))["source_path"].unique().to_pylist()))
         return sorted(found)
 
 

@@ -72,7 +72,7 @@ def identify(
     records = pa.concat_tables(tables)
     hashes = {name: records[column].to_numpy() for name, column in _LISTED.items()}
     is_forgotten = are_listed(work.store, forgotten, hashes)
-    passed_over = records.filter(pa.array(is_forgotten))["source_path"].value_counts()
+    passed_over = by_input(records.filter(pa.array(is_forgotten)))
     records = records.filter(pa.array(~is_forgotten))
     is_new = ~_known(work, records, {"links": links, "rows": rows}, seen, copies, reread)
     fresh = records.filter(pa.array(is_new)).sort_by([("piece", "ascending"), ("row", "ascending")])
@@ -89,17 +89,13 @@ def identify(
     known = records.filter(pa.array(~is_new))
     said = known["said"].drop_null().to_numpy()
     before = links_to(work.store, links, said)["hash"].to_numpy()
-    known = known["source_path"].value_counts()
-    known_in: Counter[str] = Counter()
-    for path, count in zip(known.field(0).to_pylist(), known.field(1).to_pylist(), strict=True):
-        known_in[input_of(path)] += count
     newest = pc.max(taken["fetched_at"]).cast(pa.int64()).as_py()
     return {
-        "forgotten": dict(zip(passed_over.field(0).to_pylist(), passed_over.field(1).to_pylist(), strict=True)),
+        "forgotten": passed_over,
         "new": len(taken),
         "remaining": len(left),
         "unfinished": sorted(set(map(input_of, left["source_path"].unique().to_pylist()))),
-        "known": dict(known_in),
+        "known": by_input(known),
         "said_otherwise": len(said) - int(is_among(said, distinct(before)).sum()),
         "newest": newest,
     }
@@ -119,8 +115,7 @@ def _known(
     of = earlier["key"].to_numpy()
     texts = earlier["text"].to_numpy()
     if reread:  # it stood there, but nothing may have come of it
-        may_be_lost = pc.is_in(records["source_path"], pa.array(reread)).to_numpy()
-        known &= ~may_be_lost | is_among(_pair(key, text), distinct(_pair(of, texts)))
+        known &= ~_stand_in(records, reread) | is_among(_pair(key, text), distinct(_pair(of, texts)))
     # The latest of each key, and what it has now: a page that is back after a wall is no new state. Of one whose key
     # holds its text, or that none supersedes, all.
     order = np.lexsort((earlier["batch"].to_numpy(), earlier["time"].to_numpy(), of))
@@ -141,11 +136,25 @@ def _known(
     again = distinct(_pair(_pair(of[dated], texts[dated]), before[dated]))
     known |= (fetched != 0) & is_among(_pair(_pair(key, text), fetched), again)
     if copies:
-        among = set(copies)
-        copied = [path for path in records["source_path"].unique().to_pylist() if input_of(path) in among]
-        is_copy = pc.is_in(records["source_path"], pa.array(copied, pa.string())).to_numpy()
-        known |= is_copy & ~is_among(key, distinct(of))
+        known |= _stand_in(records, copies) & ~is_among(key, distinct(of))
     return known
+
+
+def by_input(records: pa.Table) -> dict[str, int]:
+    """How many records each input has."""
+    found = records["source_path"].value_counts()
+    counts: Counter[str] = Counter()
+    for path, count in zip(found.field(0).to_pylist(), found.field(1).to_pylist(), strict=True):
+        counts[input_of(path)] += count
+    return dict(counts)
+
+
+def _stand_in(records: pa.Table, inputs: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which records stand in these inputs."""
+    among = set(inputs)
+    paths = [path for path in records["source_path"].unique().to_pylist() if input_of(path) in among]
+    hit: npt.NDArray[np.bool_] = pc.is_in(records["source_path"], pa.array(paths, pa.string())).to_numpy()
+    return hit
 
 
 def _times(column: Any) -> U64:
