@@ -117,6 +117,43 @@ def test_a_page_is_in_the_charset_that_it_says(tmp_path: Path, charset: str, sai
     assert extra[3:-4] in record.original
 
 
+@pytest.mark.parametrize("said", ["utf-16", "UTF-32LE", "undefined", "unicode_escape", "hex", "no-such"])
+def test_a_charset_in_which_a_page_can_not_be_is_none(tmp_path: Path, said: str) -> None:
+    line = "Das Schiff kam zu spät, und müde stieg der Fährmann über die Böschung."
+    raw = page(1, f"<p>{line}</p>", said).encode("cp1252")
+    [record] = read_as_listed(tmp_path, raw, "a.html")
+    assert (record.reject_reason, record.charset) == (None, "cp1252")
+    assert line in record.original
+    with_header = page(1, f"<p>{line}</p>", "iso-8859-2").encode("iso-8859-2")
+    assert html.decode_page(with_header, said, Config())[1] == "iso8859-2"
+
+
+@pytest.mark.parametrize("url", [None, "https://e.example.org/a", "http://[x", "//["])
+@pytest.mark.parametrize("said", ["//[", "http://[x", "/a", "https://e.example.org/b"])
+def test_no_address_makes_a_page_fail(url: str | None, said: str) -> None:
+    text = f"<title>Sea | E</title><link rel=canonical href='{said}'><link rel=license href='{said}'><p>Fog.</p>"
+    found = html.read_page(text, url)
+    assert (found.text, found.title) == ("Fog.", "Sea | E")
+    assert found.license == ("https://e.example.org/a" if (url, said) == ("https://e.example.org/a", "/a") else said)
+
+
+def test_a_page_in_another_charset_is_made_anew_from_the_ledger(tmp_path: Path, run: Run, mask: dict[str, Any]) -> None:
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    extra = "<p>Das Schiff kam zu spät, und „keiner“ wartete auf die Fähre.</p><p>Share on Facebook</p>"
+    mask["lines"] = (*mask["lines"], "Share on Facebook")
+    write(raw / "a.html", page(1, extra, "windows-1252").encode("cp1252"))
+    write(raw / "b.html", page(2))
+    run(raw, curated)
+    before, ledger = everything(curated), rows(curated, "removed_spans")
+    assert {"extract.sieve", "decode.cp1252"} <= {span["rule"] for span in ledger}
+    assert ("extract.sieve", "boilerplate.share") in {(span["rule"], span["reason"]) for span in ledger}
+    run(raw, curated, rebuild=True)
+    assert everything(curated) == before
+    assert sorted(map(str, rows(curated, "removed_spans"))) == sorted(map(str, ledger))
+    verify(Store(curated))
+    assert run(raw, curated)["published"] is False
+
+
 def test_a_page_without_text_is_empty(tmp_path: Path, run: Run) -> None:
     write(tmp_path / "raw" / "a.html", "<html><head><title>Sea</title></head><body><script>x()</script></body></html>")
     write(tmp_path / "raw" / "b.html", page(1))

@@ -35,6 +35,8 @@ _WEB = {
     "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs",
     "utf-8-variants": "cesu-8", "mac-roman": "mac_roman", "mac-latin2": "mac_latin2",
 }
+# What Python has among its text encodings that no text comes in, or that fails on any.
+_NO_CHARSETS = ("utf-8", "idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
 # What may be detected, the likelier first: of Windows, then ISO, then Macintosh and DOS; and for which languages they
 # were made, none being most. ISO 8859-1, 8859-9 and all of 8859-13 but its quotes are in the Windows charsets.
 _CENTRAL, _BALTIC, _TURKISH = "bs cs hr hu pl ro sk sl sq", "et lt lv se", "az tr"
@@ -157,7 +159,7 @@ def codec_of(declared: str | None) -> str | None:
     except (LookupError, ValueError):
         return None
     name = _WEB.get(found.name, found.name)
-    return name if found._is_text_encoding and name not in ("utf-8", "idna", "punycode") else None
+    return name if found._is_text_encoding and name not in _NO_CHARSETS else None
 
 
 def _decoded(raw: bytes, name: str) -> str | None:

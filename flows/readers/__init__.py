@@ -66,7 +66,7 @@ CONVERTERS = {
 _READING_CODE = (
     "flows/readers/*.py",
     "flows/names.py",
-    *(f"transforms/{name}.py" for name in ("charsets", "profiles", "values")),
+    *(f"transforms/{name}.py" for name in ("charsets", "head", "html", "markup", "profiles", "values")),
 )
 # Of the extras, what they bring.
 _READING_EXTRAS = ("turbohtml", "brotli")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from flows.readers.fields import OWN, FieldReader
 from flows.readers.records import RAW_HEAD_BYTES, Format, Part, Record
 from flows.readers.text import read_whole
-from transforms.charsets import decode
+from transforms.charsets import codec_of, decode
 from transforms.config import Config
 from transforms.errors import RecordError
 from transforms.html import looks_like_html, read_page
@@ -23,6 +23,8 @@ _DECLARED = re.compile(
     rb"""<meta\b[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{2,40})|^\s*<\?xml\b[^>]{0,100}?encoding\s*=\s*["']([\w:.-]{2,40})""",
     re.IGNORECASE,
 )
+# Of several bytes a character, of which tags have a NUL.
+_UNITS = ("utf-16", "utf-32")
 
 
 def read(file: BinaryIO, part: Part, config: Config, _: FieldReader) -> Iterator[Record]:
@@ -32,20 +34,26 @@ def read(file: BinaryIO, part: Part, config: Config, _: FieldReader) -> Iterator
 
 
 def decode_page(raw: bytes, declared: str | None, config: Config) -> tuple[str, str]:
-    """The HTML of bytes, and their charset; `declared` is what came with them, which goes before what they say.
+    """The HTML of bytes, and their charset; `declared` is what came with them, which goes before what they say, where
+    there is such a charset and it can be.
 
     Raises: RecordError.
     """
-    return decode(raw, declared or declared_charset(raw), configured=config.read.encoding)
+    name = codec_of(declared)
+    if name is None or (name.startswith(_UNITS) and b"\0" not in raw):
+        name = declared_charset(raw)
+    return decode(raw, name, configured=config.read.encoding)
 
 
 def declared_charset(raw: bytes) -> str | None:
-    """
+    """What the head says, but for UTF-16 and UTF-32: in these, what was found here could not have been.
+
     >>> declared_charset(b"<html><head><META http-equiv=Content-Type content='text/html; charset=windows-1251'>")
     'windows-1251'
     """
     found = _DECLARED.search(raw[:DECLARED_BYTES])
-    return (found[1] or found[2]).decode("ascii", "replace") if found else None
+    name = (found[1] or found[2]).decode("ascii", "replace") if found else ""
+    return None if (codec_of(name) or "").startswith(_UNITS) else name or None
 
 
 def is_page(record: Record, config: Config) -> bool:
