@@ -74,6 +74,10 @@ class Page(NamedTuple):
     templates: Templates
 
 
+# So few rows are scored by all trees at once.
+FEW_ROWS = 1000
+
+
 class Trees(NamedTuple):
     """An ensemble of oblivious trees of one depth. A line's score is `bias` + the sum of its leaves."""
 
@@ -85,6 +89,8 @@ class Trees(NamedTuple):
     def scores(self, matrix: Matrix) -> npt.NDArray[np.int32]:
         """A score a column of `matrix` [features, rows]."""
         rows = matrix.shape[1]
+        if 0 < rows <= FEW_ROWS and len(self.feature):
+            return self._few_scores(matrix)
         scores = np.full(rows, self.bias, np.int32)
         above, leaf, gain = np.empty(rows, np.bool_), np.empty(rows, np.uint8), np.empty(rows, np.int32)
         bit = above.view(np.uint8)
@@ -97,6 +103,16 @@ class Trees(NamedTuple):
             np.take(leaves, leaf, out=gain, mode="clip")  # no leaf is out of range; "raise" would buffer
             np.add(scores, gain, out=scores)
         return scores
+
+    def _few_scores(self, matrix: Matrix) -> npt.NDArray[np.int32]:
+        """The same, all trees at once: for a page alone, calls cost more than what they do."""
+        above = matrix[self.feature] > self.above[:, :, None]
+        leaf = np.zeros((len(self.feature), matrix.shape[1]), np.uint8)
+        for level in reversed(range(self.feature.shape[1])):
+            leaf += leaf
+            leaf += above[:, level].view(np.uint8)
+        gains = np.take_along_axis(self.leaves, leaf.astype(np.intp), axis=1)
+        return np.asarray(gains.sum(axis=0, dtype=np.int32) + np.int32(self.bias), np.int32)
 
 
 # A whole page has at least so many short lines: 99 of 100 have more (daniel, wcxb, trafseg), half of extracted texts
@@ -309,14 +325,14 @@ class Features:
         """[features, documents]"""
         if not self._shape:
             return np.zeros((len(PAGE_FEATURES), self._lines.documents), np.int16)
-        return _matrix(dict(_page_columns(self._lines, self._shape)))
+        return matrix_of(dict(_page_columns(self._lines, self._shape)))
 
     def lines(self) -> Matrix:
         """[features, lines]"""
         if not self._shape:
             return np.zeros((len(LINE_FEATURES), 0), np.int16)
         self._words = _Words(self._lines, self._shape["prose"])
-        return _matrix(self._shape | dict(_context_columns(self._lines, self._shape, self._words)))
+        return matrix_of(self._shape | dict(_context_columns(self._lines, self._shape, self._words)))
 
     def blocks(self, lines: Matrix, scores: npt.NDArray[np.int32]) -> Matrix:
         """[features, lines]: some of those of `lines`, and what the lines' first scores say of one another."""
@@ -324,11 +340,12 @@ class Features:
             return np.zeros((len(BLOCK_FEATURES), 0), np.int16)
         notices = _notices(self._pages, self._lines, self._shape, scores)
         columns = dict(_block_columns(self._lines, self._shape, self._words, scores.astype(np.int64), notices))
-        return np.concatenate([lines[[LINE_FEATURES.index(name) for name in _CARRIED]], _matrix(columns)])
+        return np.concatenate([lines[[LINE_FEATURES.index(name) for name in _CARRIED]], matrix_of(columns)])
 
 
-def _matrix(columns: Mapping[str, Ints]) -> Matrix:
-    return np.stack([np.clip(column, -32768, 32767).astype(np.int16) for column in columns.values()])
+def matrix_of(columns: Mapping[str, Ints]) -> Matrix:
+    # np.clip of one short column costs ten times the ufuncs it calls.
+    return np.stack([np.minimum(np.maximum(column, -32768), 32767).astype(np.int16) for column in columns.values()])
 
 
 _FURNITURE = (

@@ -23,7 +23,7 @@ import numpy as np
 from transforms.boilerplate import model as line_model
 from transforms.boilerplate.evidence import line_anchor
 from transforms.boilerplate.lines import is_prose, line_hashes
-from transforms.boilerplate.model import Ints, Matrix
+from transforms.boilerplate.model import Ints, Matrix, matrix_of
 from transforms.boilerplate.pages import kept_lines
 from transforms.boilerplate.templates import NO_TEMPLATES
 from transforms.errors import ConfigError
@@ -46,7 +46,7 @@ def features(lines: Sequence[Line], widths: Sequence[int], scores: Sequence[int]
     """[features, lines]: of lines with their widths and their scores by the line model; `bodies` are articles that the
     page's JSON-LD holds."""
     columns = dict(_columns(lines, np.array(widths, np.int64), np.array(scores, np.int64), bodies))
-    return np.stack([np.clip(column, -32768, 32767).astype(np.int16) for column in columns.values()])
+    return matrix_of(columns)
 
 
 def _columns(lines: Sequence[Line], widths: Ints, scores: Ints, bodies: Sequence[str]) -> Iterator[tuple[str, Ints]]:
