@@ -341,8 +341,10 @@ def places_of_pages(file: str) -> list[int]:
 # -------------------------------------------------------------------------------------------------------------- readers
 
 
+@pytest.mark.timeout(1800)
 def test_a_reader_sees_one_whole_version_while_a_writer_publishes(tmp_path: Path) -> None:
-    """A reader in a loop, in another process, while versions are published: what it reads is one of them, whole."""
+    """A reader in a loop, in another process, while versions are published: what it reads is one of them, whole.
+    `make test` publishes a dozen, `TAMIS_KILLS=all` 200."""
     raw, curated = tmp_path / "raw", tmp_path / "curated"
     versions = 200 if os.environ.get("TAMIS_KILLS") == "all" else 12
     wanted: dict[str, set[str]] = {}
