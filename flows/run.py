@@ -406,6 +406,7 @@ class Run:
                     "ordinals": ordinals if piece.number >= 0 else [],
                     "templates": [one["templates.parquet"] for one in self.templates],
                     "forgotten": self.lists,
+                    "published": self.known_state["rows"] if self.lists else [],
                 },
                 {
                     "piece": piece.number,

@@ -216,6 +216,23 @@ def test_later_runs_pass_over_what_is_forgotten(folder: Path, curated: Path, sto
     assert (summary["published"], summary["forgotten"]) == (False, 1)
 
 
+def test_ids_stay_one_of_a_kind_where_some_equals_are_forgotten(tmp_path: Path, run: Run) -> None:
+    """Records that could not be read, or have no text, are nobody's text: each goes alone."""
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    write_jsonl(raw / "a/1.jsonl", [{"text": article(1)}, {"text": ""}])
+    write_jsonl(raw / "b/1.jsonl", [{"text": ""}])
+    run(raw, curated)
+    for number in range(3):
+        gone = rows(curated, "rejected")[0]["id"]
+        assert forget(Store(curated), [Name("id", gone)])["rejected"] in (1, 2)  # equal lines of a file are one
+        write_jsonl(raw / f"{number}/2.jsonl", [{"text": ""}, {"text": "\n"}, {"text": ""}])
+        run(raw, curated)
+        assert gone not in every_id(curated)
+        verify(Store(curated))
+        run(raw, curated, rebuild=True)
+        verify(Store(curated))
+
+
 def test_a_rebuild_keeps_them_out(folder: Path, curated: Path, store: Store, run: Run) -> None:
     forget(store, [Name("url", URL + "2"), Name("url", URL + "0")])
     before = by_url(curated)

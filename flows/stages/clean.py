@@ -15,10 +15,10 @@ from flows.forgotten import are_listed
 from flows.names import input_of
 from flows.stages.identify import by_input
 from flows.stages.templates import by_site
-from flows.state import LINKS, TIME, at_of
+from flows.state import LINKS, TIME, at_of, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import U64, read_range, read_table, write_work
+from flows.tables import U64, distinct, is_among, read_range, read_table, write_work
 from transforms import pipeline
 from transforms.config import Config
 from transforms.dedup.bands import sort_bands
@@ -54,6 +54,8 @@ FACTS = pa.schema(
 PIECE_PARAGRAPHS = pa.schema([("paragraph", pa.uint64()), ("at", pa.uint64()), ("chars", pa.int32())])
 BY_LANGUAGE = [("language", "ascending"), ("id", "ascending")]
 CLEANED_ROWS = 512
+# More equals than come in at once.
+BEYOND = 1 << 32
 # Of a restored record, what was decided of it and stands (transforms/dedup/succession.py).
 RESTORED = ("leaves_for", "refused_of", "supersedes", "time")
 
@@ -65,6 +67,7 @@ def clean_piece(
     ordinals: Sequence[Ref],
     templates: Sequence[Ref],
     forgotten: Sequence[Ref],
+    published: Sequence[Ref],
     *,
     piece: int,
     offsets: Mapping[str, int],
@@ -86,7 +89,7 @@ def clean_piece(
         rows = np.sort(np.concatenate(parts))
         documents = documents.take(pa.array(rows))
         documents = _number_lines(documents, offsets)
-        documents = identify_documents(documents, _ordinals(work, ordinals, piece, rows))
+        documents = _identified(work, documents, _ordinals(work, ordinals, piece, rows), published, forgotten)
         documents = documents.append_column("added_in", pa.repeat(pa.scalar(version), len(documents)))
     restored = {name: documents[name] for name in RESTORED if name in documents.column_names}
     facts = documents.select(
@@ -134,6 +137,21 @@ def _number_lines(documents: pa.Table, offsets: Mapping[str, int]) -> pa.Table:
         for path, record in zip(paths, records, strict=True)
     ]
     return with_columns(documents, source_record=numbered)
+
+
+def _identified(
+    work: Work, documents: pa.Table, ordinals: list[int], rows: Sequence[Ref], forgotten: Sequence[Ref]
+) -> pa.Table:
+    """The documents with their ids. Where some of several equals are forgotten (failures, records without a text), the
+    count of those that are left may be the ordinal of one of them: then it goes far beyond."""
+    while True:
+        found = identify_documents(documents, ordinals)
+        at = at_of(found["id"].to_pylist())
+        is_taken = is_among(at, distinct(rows_at(work.store, rows, at)["at"].to_numpy()))
+        is_taken |= are_listed(work.store, forgotten, {"id": at})
+        if not is_taken.any():
+            return found
+        ordinals = [one + BEYOND * taken for one, taken in zip(ordinals, is_taken.tolist(), strict=True)]
 
 
 def _ordinals(work: Work, refs: Sequence[Ref], piece: int, rows: np.ndarray) -> list[int]:
