@@ -17,6 +17,7 @@ from flows.forget import Name, forget, listed, name_from, names_in, undo
 from flows.store import Store
 from flows.versions import history
 from flows.versions.checks import verify
+from flows.versions.export import Wanted, export
 from tests.conftest import Run, article, rows, tree, write_jsonl
 from tests.test_kills import STRIDE, Killed
 from transforms.errors import ConfigError, RefusedError
@@ -136,6 +137,9 @@ def test_an_earlier_state_that_is_named_leaves_another_text_of_the_page(curated:
     assert (done["documents"], done["rejected"]) == (0, 1)
     assert by_url(curated)["5"] is None
     verify(store)
+    before = rows(curated)
+    run(folder / "raw", curated, rebuild=True)
+    assert [row["supersedes"] for row in rows(curated)] == [row["supersedes"] for row in before]
     write_jsonl(folder / "raw/4.jsonl", [{"url": URL + name, "text": article(n)} for name, n in (("5", 501), ("x", 5))])
     summary = run(folder / "raw", curated)
     assert (summary["documents"], summary["forgotten"]) == (1, 1)  # the page goes on, its old text is out
@@ -281,6 +285,9 @@ def test_a_rollback_to_what_is_forgotten_is_refused(folder: Path, curated: Path,
     before = tree(curated)
     with pytest.raises(RefusedError, match="forgotten"):
         history.rollback(store, "4")
+    with pytest.raises(RefusedError, match="forgotten"):
+        export(store, folder / "out", Wanted(), "4")
+    assert not (folder / "out").exists()
     assert tree(curated) == before
     assert history.rollback(store, "3")["documents"] == 6
     assert len(listed(store)) == 1  # the list is the dataset's
@@ -328,6 +335,16 @@ def test_undo_reads_again_what_was_passed_over(folder: Path, curated: Path, stor
     assert {"20", "2"} <= by_url(curated).keys()
     verify(store)
     assert run(folder / "raw", curated)["records"] == 0
+
+
+def test_undo_reads_again_what_has_another_name_now(folder: Path, curated: Path, store: Store, run: Run) -> None:
+    (folder / "raw/0.jsonl").rename(folder / "raw/renamed.jsonl")
+    run(folder / "raw", curated)
+    forget(store, [Name("url", URL + "5")])
+    undo(store, [Name("url", URL + "5")])
+    run(folder / "raw", curated)
+    assert by_url(curated)["5"] is None
+    verify(store)
 
 
 def test_in_an_archive(tmp_path: Path, run: Run) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from flows.forget import Name, forget, undo
 from flows.store import Store
 from flows.versions import history
 from flows.versions.checks import verify
+from flows.versions.export import Wanted, export
 from flows.versions.manifest import current
 from tests.conftest import article, rows, write_jsonl
 from transforms.errors import RefusedError
@@ -29,7 +31,18 @@ from transforms.errors import RefusedError
 URL = "https://e.example.org/"
 NIGHTS = 30
 # Called with the dataset after each change: what is made of it must open.
-EXPORTS: list[Callable[[Store], None]] = []
+
+
+def exported(store: Store) -> None:
+    """An export has the documents of the current version."""
+    with tempfile.TemporaryDirectory() as name:
+        done = export(store, Path(name) / "out", Wanted())
+        table = pd.read_parquet(Path(name) / "out/documents")
+    assert sorted(table["id"]) == [row["id"] for row in rows(store.data)]
+    assert done["rows"]["documents"] == len(table)
+
+
+EXPORTS: list[Callable[[Store], None]] = [exported]
 
 
 def night(raw: Path, number: int) -> None:
@@ -170,8 +183,8 @@ class Month(RuleBasedStateMachine):
         verify(self.store)
         ids = Counter(row["id"] for table in ("documents", "rejected") for row in rows(self.store.data, table))
         assert max(ids.values(), default=1) == 1
-        for export in EXPORTS:
-            export(self.store)
+        for consume in EXPORTS:
+            consume(self.store)
 
 
 TestMonth = Month.TestCase

@@ -226,8 +226,10 @@ def _write(
     before = dict(zip(fresh["id"].to_pylist(), fresh["supersedes"].to_pylist(), strict=True))
     for document, verdict in zip(documents, verdicts, strict=True):
         if document.id in pieces:
-            if verdict.supersedes is None and before.get(document.id) in superseded:
-                verdict = verdict._replace(supersedes=before[document.id])
+            # What it took the place of may be forgotten: that it took one stays so.
+            older = before[document.id]
+            if verdict.supersedes is None and older is not None and (older in superseded or older not in pieces):
+                verdict = verdict._replace(supersedes=older)
             if verdict != Verdict():
                 new.append((pieces[document.id], document.id, *_ordered(verdict)))
         elif verdict[:3] != (document.reason, document.duplicate_of, document.similarity):

@@ -372,13 +372,12 @@ def _by(found: Sequence[tuple[_Row, set[int]]], column: str) -> dict[int, set[in
 
 
 def _inputs(store: Store, files: Sequence[Ref], paths: Sequence[str], undone: int) -> pa.Table:
-    """INPUTS of these paths as they were, marked."""
-    last: dict[str, dict[str, Any]] = {}
-    wanted = pa.array(paths, pa.string())
-    for ref in files:
-        table = read_inputs(store, ref)
-        last.update((row["path"], row) for row in table.filter(pc.is_in(table["path"], wanted)).to_pylist())
-    return pa.Table.from_pylist([last[path] | {"undone": undone} for path in sorted(last)], schema=INPUTS)
+    """INPUTS of these paths as they were, marked, and of files with the same bytes: copies, or what they are called
+    now."""
+    last = {row["path"]: row for ref in files for row in read_inputs(store, ref).to_pylist()}
+    contents = {last[path]["content"] for path in paths} - {""}
+    marked = sorted(path for path, row in last.items() if path in set(paths) or row["content"] in contents)
+    return pa.Table.from_pylist([last[path] | {"undone": undone} for path in marked], schema=INPUTS)
 
 
 def hashes_of(rows: pa.Table) -> dict[str, U64]:

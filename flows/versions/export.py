@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.forgotten import lists_of
 from flows.store import STAGING, Ref, Store
 from flows.tables import open_table, read_groups, write_shards
 from flows.versions import describe, statistics
+from flows.versions.checks import held
 from flows.versions.describe import JSON_LINES, PARQUET, TableFiles
 from flows.versions.history import version_of, versions
-from flows.versions.manifest import Manifest, check_schema_version, files_of, require
+from flows.versions.manifest import Manifest, check_schema_version, current, files_of, require
 from flows.versions.profiles import Copies, dolma, fineweb
 from transforms.codes import bcp47, fault_of_code
 from transforms.errors import ConfigError, RefusedError
@@ -72,12 +74,14 @@ def export(store: Store, folder: Path, wanted: Wanted, version: str | None = Non
     """Make `folder` an export of a version (the current one), and say what it holds.
 
     Raises: ConfigError where it can't be asked for, or the folder has what is no export; RefusedError where a published
-    file is damaged."""
+    file is damaged, or the version holds what shall be forgotten."""
     wanted.check()
     manifest = require(store)
     if version is not None:
         manifest = version_of(versions(store), version, store).manifest
     check_schema_version(manifest)
+    if document := held(store, manifest, lists_of(current(store))):
+        raise RefusedError(f"{manifest['version']} holds {document}, which shall be forgotten (`tamis forget --list`)")
     folder = Path(folder).absolute()
     _check_folder(store, folder)
     out = Store(folder.with_name(f".{folder.name}.tamis-export"))
