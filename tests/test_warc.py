@@ -107,6 +107,7 @@ def test_a_conversion_is_a_text():
         (http(media=None), True),
         (http(media=""), True),
         (http("<?xml version='1.0'?><html><p>a</p></html>", media=None), True),
+        (http(status="203 Non-Authoritative Information"), True),
     ],
 )
 def test_media_types_that_are_read(content, is_html):
@@ -136,6 +137,7 @@ def test_what_is_no_page_is_counted_and_not_rejected():
         record(b"a: b", "metadata"),
         record(http(status="404 Not Found")),
         record(http(status="301 Moved")),
+        record(http(status="206 Partial Content")),
         record(http(b"\x89PNG", media="image/png")),
         record(http("{}", media="application/json")),
         record(http("{}", media=None)),
@@ -150,6 +152,7 @@ def test_what_is_no_page_is_counted_and_not_rejected():
         "metadata": 1,
         "status 404": 1,
         "status 301": 1,
+        "status 206": 1,
         "image": 1,
         "application": 1,
         "no media type": 1,
@@ -157,11 +160,11 @@ def test_what_is_no_page_is_counted_and_not_rejected():
         "record of another type": 2,
     }
     found, reader = read(b"".join(others) + page())
-    assert outcomes(found) == [("13", PAGE)]
+    assert outcomes(found) == [("14", PAGE)]
     assert reader.passed == kinds
     [found], reader = read(b"".join(others))
     assert (found.source_record, found.reject_reason) == (None, "read.no_page")
-    assert found.reject_detail.startswith("a.warc: no page among 12 records: record of another type 2, ")
+    assert found.reject_detail.startswith("a.warc: no page among 13 records: record of another type 2, ")
     assert reader.passed == kinds
 
 
@@ -197,6 +200,7 @@ def bare_deflate(content: bytes) -> bytes:
         (gzip.compress(zlib.compress(PAGE.encode())), {"Content_Encoding": "deflate, gzip"}),
         # undone by the crawler, which kept the header
         (PAGE.encode(), {"Transfer_Encoding": "chunked", "Content_Encoding": "gzip"}),
+        (chunked(PAGE.encode())[:-2] + b"Expires: 0\r\nX-Sum: a:b\r\n\r\n", {"Transfer_Encoding": "chunked"}),
         *((PAGE.encode(), {"Content_Encoding": coding}) for coding in ("deflate", "br", "zstd", "identity", "own")),
     ],
 )
@@ -234,6 +238,9 @@ def test_brotli_without_the_extra_says_what_to_install(monkeypatch):
         (b"5\r\n<p>Fo\r\nnot a size", {"Transfer_Encoding": "chunked"}, "read.corrupt"),
         (b"5\r\n<p>Fo\r\n", {"Transfer_Encoding": "chunked"}, "read.truncated"),
         (b"ff\r\n<p>Fo\r\n", {"Transfer_Encoding": "chunked"}, "read.truncated"),
+        (b"5\r\n<p>Fog\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}, "read.corrupt"),  # longer than it says
+        (b"5\r\n<p>Fo\r\n0\r\n5\r\n<p>Fo\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}, "read.corrupt"),
+        (b"", {f"X_{number}": "x" * 100 for number in range(800)}, "read.corrupt"),  # headers of HTTP without an end
         (gzip.compress(bytes(600_000)), {"Content_Encoding": "gzip"}, "limit.expansion"),
         (gzip.compress(PAGE.encode() * 9000, 0), {"Content_Encoding": "gzip"}, "limit.record_bytes"),
     ],
@@ -242,6 +249,25 @@ def test_a_payload_that_is_damaged_or_a_bomb_is_rejected_alone(body, headers, re
     found, _ = read(page() + record(http(body, **headers)) + page(), Limits(record_bytes=500_000))
     assert outcomes(found) == [("1", PAGE), ("2", reason), ("3", PAGE)]
     assert (found[1].source_id, found[1].url) == ("<urn:uuid:1>", "https://example.org/1")
+    assert found[1].fetched_at == datetime(2024, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["0\nof the boats came back.\n", "1\nBed, and no breakfast.\n0\n"])
+def test_a_text_that_begins_as_chunks_do_is_never_cut(text):
+    found = read_one(record(http(text, media="text/plain", Transfer_Encoding="chunked")))
+    assert found.original == text or found.reject_reason == "read.corrupt"
+
+
+def test_headers_without_an_end_one_after_another():
+    found, _ = read(A + b"WARC/1.0\nA: b\n" * 5_000 + B)
+    assert [one.reject_reason or one.original for one in found] == ["<html>A", *["read.corrupt"] * 5_000, "<html>B"]
+
+
+@pytest.mark.parametrize("after", [b"x\n", b""])
+def test_a_long_run_of_line_ends_behind_a_length_that_lies(after):
+    found, _ = read(A + page("<html>x", length=SIZE + 100_000) + b"\n" * 200_000 + after + B)
+    assert [one.original.strip()[6:] for one in found if not one.reject_reason][:1] == ["A"]
+    assert len(found) == 3 + bool(after)
 
 
 def test_a_bomb_within_the_default_limits_of_its_size():

@@ -1,9 +1,10 @@
 r"""WARC and WET: what a crawler kept, one record a page.
 
-Read are responses with status 200, resources and conversions whose payload is HTML or plain text. What else a crawl
-keeps (requests, revisits, metadata, images, other statuses) is no text that was lost: it is counted by kind, and a file
-that holds nothing else says so. `source_sha256` is that of the payload as the browser had it, without the coding of its
-transfer: the same in every crawl. Headers are read as fields of a record are (fields.py).
+Read are responses with a status of 2xx (but 206, a piece of one), resources and conversions whose payload is HTML or
+plain text. What else a crawl keeps (requests, revisits, metadata, images, other statuses) is no text that was lost: it
+is counted by kind, and a file that holds nothing else says so. `source_sha256` is that of the payload as the browser
+had it, without the coding of its transfer: the same in every crawl. Headers are read as fields of a record are
+(fields.py).
 
 Framed here and not by fastwarc, which is silent where a file is cut off or a length claims too much, and gives up a
 file at the first record that doesn't begin where it should (docs/decisions.md). A record is taken only where the next
@@ -51,6 +52,8 @@ PLAIN = frozenset(["text/plain", "text/markdown", "text/x-markdown"])
 # Kinds that a count may have: a file can't invent more.
 TYPES = frozenset(["request", "revisit", "metadata", "warcinfo", "continuation"])
 MEDIA = frozenset(["application", "audio", "font", "image", "message", "model", "multipart", "text", "video"])
+# Of the statuses that are a success, the one of a piece of a page.
+PARTIAL = b"206"
 # A record's headers, and those of HTTP; servers refuse more than 8 to 16 KiB.
 HEADERS_BYTES = 64 * 1024
 # What says how a record is framed, and nothing about the page.
@@ -63,9 +66,14 @@ _NEXT = re.compile(rb"\nWARC/\d+\.\d+[ \t]*\r?\n(?=[A-Za-z-]+[ \t]*:)")
 # Longer than what _NEXT matches, in two pieces of a stream.
 _OVERLAP = 256
 _BLANK = re.compile(rb"\n\r?\n")
+# Where headers end, or the next record begins that their own end is missing before.
+_HEADERS_END = re.compile(rb"\n\r?\n|" + _NEXT.pattern)
 _LINE_ENDS = re.compile(rb"[\r\n]*")
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?!\d)")
-_CHUNK = re.compile(rb"(?:\r?\n)?[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]{0,1024})?\r?\n")
+_CHUNK = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]{0,1024})?\r?\n")
+_CHUNK_END = re.compile(rb"\r?\n")
+# Behind the last chunk.
+_TRAILERS = re.compile(rb"(?:[\w-]+:[^\n]*\n)*\s*")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?\s*([^\s"';,>]+)""", re.IGNORECASE)
 _PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,512}>\s*)?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
@@ -201,13 +209,12 @@ def _framed(stream: _Stream, limit: int) -> _Block:
         if stream.is_ended and _START_CUT.fullmatch(stream.buffer):
             raise _passed_over(stream, 0, "read.truncated", f"the file ends in the record at byte {begin:,}")
         raise _passed_over(stream, 0, "read.corrupt", f"no record begins at byte {begin:,}")
-    blank = _BLANK.search(stream.buffer, start.end() - 1, HEADERS_BYTES)
-    next_one = _NEXT.search(stream.buffer, 1, blank.start() if blank else HEADERS_BYTES)
-    if blank is None or next_one is not None:
-        if next_one is None and not stream.fill(HEADERS_BYTES):
+    headers_end = _HEADERS_END.search(stream.buffer, start.end() - 1, HEADERS_BYTES)
+    if headers_end is None or headers_end[0].strip():
+        if headers_end is None and not stream.fill(HEADERS_BYTES):
             raise _passed_over(stream, 1, "read.truncated", f"the file ends in the record at byte {begin:,}")
         raise _passed_over(stream, 1, "read.corrupt", f"the headers of the record at byte {begin:,} don't end")
-    first = blank.end()
+    first = headers_end.end()
     headers = headers_of(bytes(stream.buffer[:first]))
     said = headers.get("content-length", "")
     if not re.fullmatch(r"[0-9]{1,18}", said):
@@ -232,9 +239,10 @@ def _framed(stream: _Stream, limit: int) -> _Block:
 
 def _ends_at(stream: _Stream, end: int) -> bool:
     """Whether a record ends there: by what comes after it, or by the two line ends that should."""
-    found = _LINE_ENDS.match(stream.buffer, end)
+    most = min(end + _OVERLAP, len(stream.buffer))
+    found = _LINE_ENDS.match(stream.buffer, end, most)
     assert found is not None
-    if found.end() == len(stream.buffer) or _START.match(stream.buffer, found.end()):
+    if found.end() == most or _START.match(stream.buffer, found.end()):
         return True
     if stream.is_ended and _START_CUT.fullmatch(stream.buffer, found.end()):
         return True
@@ -282,6 +290,8 @@ def _record(
     """The page that it holds; None, counted, where it holds none."""
     limit = config.limits.record_bytes
     raw, sha256 = block.content, block.sha256
+    said = {name: value for name, value in block.headers.items() if name not in FRAMING}
+    said["warc-target-uri"] = _uri(block.headers)
     try:
         page = _page(block)
         if isinstance(page, str):
@@ -295,11 +305,9 @@ def _record(
             raise RecordError("limit.record_bytes", f"{len(payload):,} bytes, expected at most {limit:,}")
         text, charset = _text(page, payload, config)
     except RecordError as error:
-        uri, record_id = _uri(block.headers), block.headers.get("warc-record-id")
+        found = headers.read(said)
         record = rejected(part, error.reason, error.detail, record=str(number), raw=raw, sha256=sha256 or None)
-        return record._replace(source_id=record_id, url=uri)
-    said = {name: value for name, value in block.headers.items() if name not in FRAMING}
-    said["warc-target-uri"] = _uri(block.headers) or ""
+        return record._replace(source_id=found.id, url=found.url, fetched_at=found.fetched_at)
     language = said.pop("warc-identified-content-language", None) or page.http.get("content-language", "")
     found = headers.read({**said, "language": language.partition(",")[0], "text": text})
     reader.count(found)
@@ -308,10 +316,10 @@ def _record(
     return record._replace(is_html=page.is_html)
 
 
-def _uri(headers: dict[str, str]) -> str | None:
+def _uri(headers: dict[str, str]) -> str:
     """The page's address; WARC 1.0 has it in angle brackets."""
     uri = headers.get("warc-target-uri", "")
-    return (uri[1:-1] if uri[:1] == "<" and uri[-1:] == ">" else uri) or None
+    return uri[1:-1] if uri[:1] == "<" and uri[-1:] == ">" else uri
 
 
 def _page(block: _Block) -> _Page | str:
@@ -326,9 +334,11 @@ def _page(block: _Block) -> _Page | str:
         status = _STATUS.match(content)
         if status is None:
             raise RecordError("read.corrupt", f"no HTTP response: '{quoted(content[:80].decode('latin-1'))}'")
-        if status[1] != b"200":
+        if status[1] == PARTIAL or not status[1].startswith(b"2"):
             return f"status {status[1].decode()}"
         blank = _BLANK.search(content, 0, HEADERS_BYTES)
+        if blank is None and len(content) >= HEADERS_BYTES:
+            raise RecordError("read.corrupt", f"the headers of HTTP don't end within {HEADERS_BYTES:,} bytes")
         head, content = (content[: blank.end()], content[blank.end() :]) if blank else (content, b"")
         http = headers_of(head)
         media = http.get("content-type", "")
@@ -368,18 +378,22 @@ def _payload(page: _Page, config: Config) -> bytes:
 
 
 def _without_chunks(payload: bytes) -> bytes:
-    """Raises: RecordError."""
+    """What isn't in chunks stays as it is; of what is, every byte is accounted for. Raises: RecordError."""
     found, at = bytearray(), 0
     while size := _CHUNK.match(payload, at):
-        if int(size[1], 16) == 0:
-            return bytes(found)
-        at = size.end() + int(size[1], 16)
-        found += payload[size.end() : at]
-        if at > len(payload):
+        end = size.end() + int(size[1], 16)
+        if end == size.end():
+            if _TRAILERS.fullmatch(payload, end):
+                return bytes(found)
+            break
+        found += payload[size.end() : end]
+        line_end = _CHUNK_END.match(payload, end)
+        at = line_end.end() if line_end else end
+        if line_end is None:
             break
     if at == 0:
         return payload
-    if at >= len(payload) or not payload[at:].strip():
+    if at >= len(payload):
         raise RecordError("read.truncated", f"the payload ends in a chunk, after {len(found):,} bytes")
     raise RecordError("read.corrupt", f"no chunk begins at byte {at:,} of the payload")
 
