@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 run: $(VENV)/ready
 	$(BIN)/tamis run raw curated
 
-test: $(VENV)/ready
+test: $(VENV)/consumers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -28,10 +28,19 @@ else
 endif
 	touch $@
 
+# What datasets are read with, for the tests alone.
+$(VENV)/consumers: $(VENV)/ready
+ifdef UV
+	uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraints constraints.txt --group consumers
+else
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group consumers
+endif
+	touch $@
+
 # All versions anew, for every supported Python and platform: no index addresses, so no uv.lock.
 constraints: pyproject.toml
 	uv pip compile --quiet --universal --python-version 3.11 --upgrade --no-emit-index-url --no-annotate --no-header \
-		pyproject.toml --all-extras --group dev --output-file constraints.txt
+		pyproject.toml --all-extras --group dev --group consumers --output-file constraints.txt
 
 clean:
 	rm -rf $(VENV) curated
