@@ -20,7 +20,8 @@ from flows.state import at_of
 from flows.store import Ref, Store
 from flows.tables import read_table
 from flows.versions.diff import Difference, compare
-from flows.versions.manifest import CURRENT, Manifest, current, files_of, manifest_key, published, require
+from flows.versions.history import listed_files
+from flows.versions.manifest import CURRENT, Manifest, current, files_of, published, require
 from transforms.config import Config
 
 # Documents shown of each kind of change.
@@ -53,8 +54,7 @@ def preview(
     before = require(store)
     pointer = current(store)
     assert pointer is not None
-    files = [file["path"] for file in (*before["files"], *before["state"])]
-    files += [manifest_key(before["version"]), CURRENT, *(ref.key for ref in lists_of(pointer))]
+    files = [*sorted(listed_files(store, before)), CURRENT, *(ref.key for ref in lists_of(pointer))]
     with store.borrowed(files) as aside:
         limit = None if sample is None else _threshold(store, before, sample)
         run = _Rebuild(aside, inline, config, listeners, limit)

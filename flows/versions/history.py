@@ -231,8 +231,8 @@ def collect_garbage(
 def removable(store: Store, found: Sequence[Version], gone: Sequence[Version]) -> list[str]:
     """The files that only these of all versions list, and lists of what is forgotten that others took the place of."""
     names = {one.name for one in gone}
-    kept = set().union(*(_files(store, one) for one in found if one.name not in names))
-    files = set().union(*(_files(store, one) for one in gone)) - kept
+    kept = set().union(*(listed_files(store, one.manifest) for one in found if one.name not in names))
+    files = set().union(*(listed_files(store, one.manifest) for one in gone)) - kept
     files |= set(store.keys("forgotten")) - {ref.key for ref in lists_of(current(store))}
     return [file for file in sorted(files) if store.exists(file)]
 
@@ -266,8 +266,8 @@ def _number(version: str) -> int:
     return int(version.split("-", 1)[0])
 
 
-def _files(store: Store, version: Version) -> set[str]:
+def listed_files(store: Store, manifest: Manifest) -> set[str]:
     """What a version lists, and what lies beside its manifest."""
-    listed = {file["path"] for file in entries_of(version.manifest)}
-    beside = {key for key in store.keys(f"versions/{version.name}") if key.count("/") == 2}
+    listed = {file["path"] for file in entries_of(manifest)}
+    beside = {key for key in store.keys(f"versions/{manifest['version']}") if key.count("/") == 2}
     return listed | beside
