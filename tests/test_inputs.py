@@ -178,8 +178,8 @@ def test_what_is_no_file_is_listed_and_rejected(tmp_path: Path) -> None:
         (
             "image.png",
             "read.unsupported_format",
-            f"image.png: expected one of {', '.join(FORMATS)}, compressed or not ({', '.join(COMPRESSIONS)}); "
-            "tesseract makes text of it",
+            "image.png: tesseract makes text of it; "
+            f"expected one of {', '.join(FORMATS)}, compressed or not ({', '.join(COMPRESSIONS)})",
         ),
         ("loop.txt", "read.unreadable", "loop.txt: Too many levels of symbolic links"),
         ("null.jsonl", "read.not_a_file", "null.jsonl: a fifo, socket or device, expected a file"),

@@ -133,8 +133,8 @@ def test_unsupported_format_is_one_rejected_record(raw: Path) -> None:
         fetched_at=None,
         original="",
         reject_reason="read.unsupported_format",
-        reject_detail=f"a.pdf: expected one of {', '.join(FORMATS)}, compressed or not ({', '.join(COMPRESSIONS)}); "
-        "pdftotext (poppler) makes text of it",
+        reject_detail="a.pdf: pdftotext (poppler) makes text of it; "
+        f"expected one of {', '.join(FORMATS)}, compressed or not ({', '.join(COMPRESSIONS)})",
         raw_head=content[:1024],
     )
 

@@ -226,9 +226,7 @@ def _reading_code() -> str:
 
 
 def _unsupported(file: BinaryIO, part: Part) -> Record:
-    known = ", ".join(FORMATS)
-    detail = f"{part.path}: expected one of {known}, compressed or not ({', '.join(COMPRESSIONS)})"
     ending = os.path.splitext(part.path.lower())[1]
-    if ending in CONVERTERS:
-        detail += f"; {CONVERTERS[ending]} makes text of it"
-    return rejected_file(file, part, "read.unsupported_format", detail)
+    tool = f"{CONVERTERS[ending]} makes text of it; " if ending in CONVERTERS else ""
+    known = f"{', '.join(FORMATS)}, compressed or not ({', '.join(COMPRESSIONS)})"
+    return rejected_file(file, part, "read.unsupported_format", f"{part.path}: {tool}expected one of {known}")
