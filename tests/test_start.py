@@ -138,11 +138,11 @@ def clean_piece(work, **settings):
     threading.Event().wait()
 
 def until_interrupted(method, is_before):
-    def held(*args):
-        done = None if is_before else method(*args)
+    def held(*args, **settings):
+        done = None if is_before else method(*args, **settings)
         Path("held").touch()
         server._interrupted.wait()
-        return method(*args) if is_before else done
+        return method(*args, **settings) if is_before else done
     return held
 
 if __name__ == "__main__":
