@@ -18,8 +18,10 @@ import json
 import lzma
 import subprocess
 import sys
+import tarfile
 import time
 import traceback
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,9 @@ except ImportError:
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-with atheris.instrument_imports(include=["flows.readers", "transforms.charsets", "transforms.html", "json", "csv"]):
+with atheris.instrument_imports(
+    include=["flows.readers", "transforms.charsets", "transforms.html", "json", "csv", "zipfile", "tarfile"]
+):
     from flows.inputs import list_inputs
     from flows.readers import Reading
     from flows.shards import whole_part
@@ -111,6 +115,30 @@ def _warc(version: str = "1.0") -> bytes:
     )
 
 
+MEMBERS = {"a.txt": b"text", "b/c.jsonl": LINES, "d.csv": ROWS, "e.warc": _warc(), "f" * 120: b"x"}
+
+
+def _zip(method: int) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", method) as archive:
+        for name, content in MEMBERS.items():
+            archive.writestr(name, content)
+    return sink.getvalue()
+
+
+def _tar(format: int) -> bytes:
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w", format=format) as archive:
+        for name, content in MEMBERS.items():
+            member = tarfile.TarInfo(name[:100] if format == tarfile.USTAR_FORMAT else name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "a.txt"
+        archive.addfile(link)
+    return sink.getvalue()
+
+
 # The name of the file, and what may be in it.
 SEEDS: dict[str, tuple[str, list[bytes]]] = {
     "txt": ("a.txt", [b"text", "Grüße".encode("cp1252"), "Grüße".encode("utf-16"), b"\xef\xbb\xbfa"]),
@@ -130,6 +158,8 @@ SEEDS: dict[str, tuple[str, list[bytes]]] = {
     ),
     "html": ("a.html", [PAGE, PAGE.decode("cp1252").encode("utf-16"), b"<p>a<table><p>b</table></p>"]),
     "warc": ("a.warc", [_warc(), _warc("1.1")]),
+    "zip": ("a.zip", [_zip(zipfile.ZIP_DEFLATED), _zip(zipfile.ZIP_STORED), _zip(zipfile.ZIP_LZMA)]),
+    "tar": ("a.tar", [_tar(tarfile.PAX_FORMAT), _tar(tarfile.GNU_FORMAT), _tar(tarfile.USTAR_FORMAT)]),
     "compression": ("a.jsonl", [compress(LINES) for compress in COMPRESS.values()]),
 }
 # So little that an input reaches them.

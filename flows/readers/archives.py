@@ -219,7 +219,7 @@ def _zip(file: BinaryIO, part: Part, allowance: Allowance) -> Iterator[Member | 
     names = _Names(part.path)
     with archive:
         for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
-            if info.is_dir():
+            if info.filename.endswith("/"):  # a folder; `is_dir` fails where there is no name
                 continue
             try:
                 allowance.count()
