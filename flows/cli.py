@@ -358,13 +358,13 @@ def gc(
 
 @app.command()
 def forget(
-    names: Annotated[list[str] | None, typer.Argument(metavar="ID|URL", help="Ids, or how they begin; URLs.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="ID|URL|PATH", help="Ids, or how they begin; URLs; paths in RAW.")
+    ] = None,
     sites: Annotated[
         list[str] | None, typer.Option("--site", metavar="S", help="All of a site, as in the column `site`.")
     ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="A list of ids and URLs, one a line.")
-    ] = None,
+    file: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="A list of these, one a line.")] = None,
     purge: Annotated[
         bool, typer.Option("--purge", help="Remove all versions that hold what is forgotten, at once.")
     ] = False,

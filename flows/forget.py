@@ -18,6 +18,7 @@ from flows.step import Done, Step, code_hash
 from flows.store import STAGING, Ref, Store
 from flows.tables import read_table, write_sorted
 from flows.versions.checks import held
+from flows.versions.find import names as names_of_rows
 from flows.versions.history import Version, oldest, removable, versions
 from flows.versions.manifest import Manifest, current, files_of, require, version_name
 from flows.versions.publish import REMOVING, described_list, note_removal, publish, publish_list, remove, sweep
@@ -32,31 +33,20 @@ UNTOUCHED = "RAW and exports are not touched"
 class Name(NamedTuple):
     """What is to be forgotten, as the caller names it."""
 
-    kind: str  # id | url | site
+    kind: str  # id | url | site | path
     value: str
 
 
 def name_from(text: str) -> Name:
-    """An id, or how one begins, or a URL. Raises: ConfigError where it is neither."""
+    """An id, or how one begins (6 hex digits or more), a URL, or else a path in RAW."""
     said = text.strip()
-    if "//" in said:
-        return Name("url", said)
-    if _ID.fullmatch(said):
-        return Name("id", said)
-    raise ConfigError(f"{text!r} is neither an id (6 hex digits or more) nor a URL")
+    return Name("url" if "//" in said else "id" if _ID.fullmatch(said) else "path", said)
 
 
 def names_in(text: str) -> list[Name]:
-    """The names in a list, one a line; what follows a `#` and a blank is passed over. Raises: ConfigError."""
-    found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        said = re.split(r"(?:^|\s)#", line)[0].strip()
-        if said:
-            try:
-                found.append(name_from(said))
-            except ConfigError as error:
-                raise ConfigError(f"line {number}: {error}") from None
-    return found
+    """The names in a list, one a line; what follows a `#` and a blank is passed over."""
+    said = [re.split(r"(?:^|\s)#", line)[0].strip() for line in text.splitlines()]
+    return [name_from(line) for line in said if line]
 
 
 def forget(
@@ -66,13 +56,14 @@ def forget(
     versions that hold a text on the list. What was done.
 
     Names that are listed already are passed over, so a call that was killed is finished by the same call. Raises:
-    ConfigError where no document has such an id, RefusedError where a check fails.
+    ConfigError where no document has such an id or path, RefusedError where a check fails.
     """
     if not names and not purge:
         raise ConfigError("say what is to be forgotten: an id, a URL, --site or --from")
     with store.lock():
         sweep(store)
         manifest = require(store)
+        names = [one for name in names for one in _ids_of(store, manifest, name)]
         new = _unlisted(store, names)
         said: dict[str, Any] = {
             "published": False,
@@ -92,6 +83,13 @@ def forget(
                 return {**said, **takedown.publish()}
             takedown.list_only()
         return {**said, "purged": _purge(store) if purge else []}
+
+
+def _ids_of(store: Store, manifest: Manifest, name: Name) -> list[Name]:
+    """A path is what came from it, as it is now: other texts may come from there tomorrow. Raises: ConfigError."""
+    if name.kind != "path":
+        return [name]
+    return [Name("id", document) for _, document in names_of_rows(store, manifest, name.value)]
 
 
 def undo(store: Store, names: Sequence[Name]) -> dict[str, Any]:

@@ -497,18 +497,34 @@ def test_undo_killed_anywhere(folder: Path, store: Store) -> None:
                 return
 
 
-def test_what_is_no_name() -> None:
-    text = "# all of March\n\nabcdef0123   # as told by mail\n https://e.example.org/a#part \n"
-    assert names_in(text) == [Name("id", "abcdef0123"), Name("url", "https://e.example.org/a#part")]
-    for wrong in ("", "abc", "ABCDEF01", "e.example.org", "0" * 33):
-        with pytest.raises(ConfigError, match="neither"):
-            name_from(wrong)
-    with pytest.raises(ConfigError, match="line 2"):
-        names_in("abcdef\nxyz\n")
+def test_names_in_a_list() -> None:
+    text = "# all of March\n\nabcdef0123   # as told by mail\n https://e.example.org/a#part \nnews/1.txt\n"
+    assert names_in(text) == [
+        Name("id", "abcdef0123"),
+        Name("url", "https://e.example.org/a#part"),
+        Name("path", "news/1.txt"),
+    ]
 
 
-@pytest.mark.parametrize("name", ["0" * 32, "000000"])
-def test_an_id_that_is_nobodys_is_an_error_and_nothing_is_done(curated: Path, store: Store, name: str) -> None:
+def test_by_path(tmp_path: Path, run: Run) -> None:
+    raw, curated = tmp_path / "raw", tmp_path / "curated"
+    for number in range(3):
+        (raw / "news").mkdir(parents=True, exist_ok=True)
+        (raw / f"news/{number}.txt").write_text(article(number))
+    run(raw, curated)
+    done = forget(Store(curated), [name_from("news/1.txt")])
+    assert (done["documents"], done["rejected"]) == (1, 0)
+    assert [row["source_path"] for row in sorted(rows(curated), key=lambda row: row["source_path"])] == [
+        "news/0.txt",
+        "news/2.txt",
+    ]
+    (raw / "news/1.txt").touch()
+    assert run(raw, curated, checksum=True)["published"] is False
+    verify(Store(curated))
+
+
+@pytest.mark.parametrize("name", ["0" * 32, "000000", "", "abc", "ABCDEF01", "e.example.org", "0" * 33])
+def test_a_name_that_is_nobodys_is_an_error_and_nothing_is_done(curated: Path, store: Store, name: str) -> None:
     before = tree(curated)
     with pytest.raises(ConfigError, match="no document"):
         forget(store, [Name("url", URL + "1"), name_from(name)])
