@@ -47,7 +47,8 @@ def block(start: str) -> str:
 
 
 def needs(module: str) -> Any:
-    return pytest.importorskip(module, reason=f"{module} is not installed (dependency group `consumers`)")
+    group = "spark" if module == "pyspark" else "consumers"
+    return pytest.importorskip(module, reason=f"{module} is not installed (dependency group `{group}`)")
 
 
 @pytest.fixture(scope="module")
