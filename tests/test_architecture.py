@@ -135,7 +135,7 @@ ALLOWED = {
     "tables": {"pq.ParquetFile", "pq.ParquetWriter", "pq.write_table"},
     "inputs": {"pq.read_table", "pq.write_table"},
     "readers.parquet": {"pq.ParquetFile"},
-    "readers.archives": {"open", "tempfile", "is_dir"},  # members of an archive, and a spool
+    "readers.archives": {"open", "tempfile"},  # members of an archive, and a spool
     "processes": {"open"},  # the null device; how much memory this process has
 }
 
