@@ -185,7 +185,7 @@ def _chosen(tool: str, page: Mapping[str, Any], text_model: line_model.Model, mo
         gone = {place for number, place in enumerate(scored.places) if number not in kept}
     else:
         said = Said(found, page["url"])
-        said.columns()  # a part of what reading a page takes
+        said.own(), said.url()  # a part of what reading a page takes
         gone = set(tree.choose(found.lines, said.bodies(), text_model, model))
     return "\n".join(line for at, line in enumerate(lines) if at not in gone)
 

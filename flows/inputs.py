@@ -192,8 +192,9 @@ def _child(store: Store, folder: _Found, entry: Entry) -> _Found:
 
 
 def _is_ignored(entry: Entry) -> bool:
-    is_read = format_of(os.fsdecode(entry.name))[0] != "unsupported"
-    return is_passed_over(entry.name, is_folder(entry.mode), is_read)
+    return is_passed_over(
+        entry.name, is_folder(entry.mode), lambda: format_of(os.fsdecode(entry.name))[0] != "unsupported"
+    )
 
 
 def _same_files(store: Store, found: list[_Found]) -> set[str]:

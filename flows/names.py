@@ -10,6 +10,7 @@ taken for an archive in such a path is shown with `\\x21` for its `!`.
 """
 
 import re
+from collections.abc import Callable
 
 # What archives' names end in, however they are compressed; the short ones, and what they stand for.
 SHORT = {".tgz": ".tar.gz", ".tbz2": ".tar.bz2", ".tbz": ".tar.bz2", ".txz": ".tar.xz", ".tzst": ".tar.zst"}
@@ -49,8 +50,8 @@ def input_of(source_path: str) -> str:
     return found[1] if found else source_path
 
 
-def is_passed_over(name: bytes, is_folder: bool, is_read: bool) -> bool:
+def is_passed_over(name: bytes, is_folder: bool, is_read: Callable[[], bool]) -> bool:
     """Whether a file or folder of this name holds no records; `is_read`: whether a reader knows its format."""
     if name.startswith(b".") or (is_folder and name in LEFTOVER_FOLDERS):
         return True
-    return not is_folder and not is_read and LEFTOVER.fullmatch(name) is not None
+    return not is_folder and LEFTOVER.fullmatch(name) is not None and not is_read()

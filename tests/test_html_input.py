@@ -133,8 +133,10 @@ def test_a_charset_in_which_a_page_can_not_be_is_none(tmp_path: Path, said: str)
 def test_no_address_makes_a_page_fail(url: str | None, said: str) -> None:
     text = f"<title>Sea | E</title><link rel=canonical href='{said}'><link rel=license href='{said}'><p>Fog.</p>"
     found = html.read_page(text, url)
-    assert (found.text, found.title) == ("Fog.", "Sea | E")
-    assert found.license == ("https://e.example.org/a" if (url, said) == ("https://e.example.org/a", "/a") else said)
+    assert (found.text, found.own.title) == ("Fog.", "Sea | E")
+    assert found.own.license == (
+        "https://e.example.org/a" if (url, said) == ("https://e.example.org/a", "/a") else said
+    )
 
 
 def test_a_page_in_another_charset_is_made_anew_from_the_ledger(tmp_path: Path, run: Run, mask: dict[str, Any]) -> None:

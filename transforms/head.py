@@ -4,13 +4,13 @@ import html as entities
 import json
 import re
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import orjson
 
 from transforms.markup import Reader
-from transforms.values import VALUE_CHARS, read_authors, read_date, read_language, read_phrase, read_tags
+from transforms.values import VALUE_CHARS, Own, read_authors, read_date, read_language, read_phrase, read_tags
 
 # JSON-LD: objects of a page that are looked at.
 LD_OBJECTS = 500
@@ -50,20 +50,6 @@ _SOURCES = ("application-name", "dc.publisher", "citation_journal_title", "apple
 _LICENSES = ("dcterms.license", "dc.rights.license", "license", "copyright-license")
 
 
-class Columns(NamedTuple):
-    """What is read of a page beside its text."""
-
-    title: str | None
-    authors: list[str] | None
-    published_at: datetime | None
-    modified_at: datetime | None
-    tags: list[str] | None
-    source_name: str | None
-    declared_language: str | None
-    license: str | None
-    url: str | None  # the canonical one
-
-
 class Said:
     """What a page says of itself, each the first of its places that can be read."""
 
@@ -78,9 +64,9 @@ class Said:
         names = [value.get("name") for value in publishers if isinstance(value, dict)]
         self.source_name = self._first([*self._meta("og:site_name"), *names, *self._meta(*_SOURCES)])
 
-    def columns(self) -> Columns:
-        """All that it says."""
-        return Columns(
+    def own(self) -> Own:
+        """All that it says but its address."""
+        return Own(
             self.title(),
             self.authors(),
             self.published_at(),
@@ -89,7 +75,6 @@ class Said:
             self.source_name,
             self.language(),
             self.license(),
-            self.url(),
         )
 
     def bodies(self) -> list[str]:

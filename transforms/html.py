@@ -4,7 +4,7 @@ How a tree becomes lines is in markup.py, what a page says of itself in head.py,
 boilerplate/tree.py. A fragment (a field of a CMS, a feed's entry) is an article's already: nothing is left out of it.
 
 >>> page = read_page("<title>Sea</title><p>Fog, and <b>no</b>\\n boats.<ul><li>One<li>Two &amp; three</ul>", None)
->>> page.text, page.title
+>>> page.text, page.own.title
 ('Fog, and no boats.\\nOne\\nTwo & three', 'Sea')
 >>> looks_like_html("<p>Fog.</p><p>No boats.</p>"), looks_like_html("<b>Fog</b>: no boats.")
 (True, False)
@@ -12,12 +12,12 @@ boilerplate/tree.py. A fragment (a field of a CMS, a feed's entry) is an article
 
 import re
 from collections import Counter
-from datetime import datetime
 from typing import NamedTuple
 
 from transforms.boilerplate.tree import EXTRACTOR, choose
 from transforms.head import Said
 from transforms.markup import BLOCKS, CELLS, MISSING, read_markup
+from transforms.values import Own
 
 __all__ = ["EXTRACTOR", "MISSING", "Page", "looks_like_html", "read_page"]
 
@@ -31,14 +31,7 @@ class Page(NamedTuple):
     text: str  # one block a line
     left_out: list[int]  # which lines of it the extractor leaves out, from 0, sorted
     extractor: str  # name and version
-    title: str | None
-    authors: list[str] | None
-    published_at: datetime | None
-    modified_at: datetime | None
-    tags: list[str] | None
-    source_name: str | None
-    declared_language: str | None
-    license: str | None
+    own: Own  # what it says of itself
     url: str | None  # the canonical one
 
 
@@ -54,7 +47,8 @@ def read_page(html: str, url: str | None) -> Page:
         "\n".join([line.text for line in found.lines]),
         left_out,
         EXTRACTOR,
-        *said.columns(),
+        said.own(),
+        said.url(),
     )
 
 

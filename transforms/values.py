@@ -6,7 +6,7 @@ Used for fields of records (flows/readers/fields.py) and for what the head of a 
 import re
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -26,6 +26,22 @@ _DIGITS = re.compile(r"\d{14}|\d{10}(?:\.\d+)?|\d{13}")
 _SEPARATORS = re.compile(r"\s*[,;|、，；]\s*")
 _BY = re.compile(r"by\s+", re.IGNORECASE)
 _RFC_2822 = re.compile(r"(?:[A-Za-z]{3},\s*)?\d{1,2}\s+[A-Za-z]{3}\s+\d{4}\s+\d\d:\d\d")
+
+
+class Own(NamedTuple):
+    """Columns that the text may fill, too, or nobody; those that a record or page fills stand in `from_record`."""
+
+    title: str | None
+    authors: list[str] | None
+    published_at: datetime | None
+    modified_at: datetime | None
+    tags: list[str] | None
+    source_name: str | None
+    declared_language: str | None
+    license: str | None
+
+
+OWN = Own._fields
 
 
 def read_phrase(value: Any) -> str | None:

@@ -140,8 +140,11 @@ def _is_passed_over(name: bytes, archive: str, format_of: FormatOf) -> bool:
     *folders, last = name.split(b"/")
     if archive == "wacz" and folders[:1] != [b"archive"]:
         return True
-    is_read = format_of(os.fsdecode(last))[0] != "unsupported"
-    return any(is_passed_over(folder, True, False) for folder in folders) or is_passed_over(last, False, is_read)
+
+    def is_read() -> bool:
+        return format_of(os.fsdecode(last))[0] != "unsupported"
+
+    return any(is_passed_over(folder, True, is_read) for folder in folders) or is_passed_over(last, False, is_read)
 
 
 def _unpack(source: Any, spool: BinaryIO, allowance: Allowance) -> tuple[int, Damage | None]:
@@ -372,5 +375,5 @@ def _check_end(archive: tarfile.TarFile, stream: _Stream, end: list[Exception]) 
         raise RecordError("read.trailing_garbage", "bytes after the end of the archive")
 
 
-ZIP = Format({".zip": "zip", ".wacz": "wacz"}, is_compressible=False, is_archive=True, may_crash=True)
-TAR = Format({".tar": "tar"}, is_archive=True, may_crash=True)
+ZIP = Format({".zip": "zip", ".wacz": "wacz"}, is_compressible=False, may_crash=True)
+TAR = Format({".tar": "tar"}, may_crash=True)

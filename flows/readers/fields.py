@@ -24,7 +24,17 @@ from typing import Any, NamedTuple
 import orjson
 
 from transforms.config import Config, Fields
-from transforms.values import VALUE_CHARS, read_authors, read_date, read_language, read_phrase, read_tags, read_time
+from transforms.values import (
+    OWN,
+    VALUE_CHARS,
+    Own,
+    read_authors,
+    read_date,
+    read_language,
+    read_phrase,
+    read_tags,
+    read_time,
+)
 
 # Of Common Crawl and its kin (WARC headers, OSCAR, cc_net, RedPajama, C4, FineWeb, HPLT), dolma, datatrove, newspaper,
 # trafilatura, news-please, JSON-LD, and what Scrapy spiders are wont to call their items' fields.
@@ -78,22 +88,6 @@ NAMES, WAYS_OUT = 20, 5
 _APART = str.maketrans("", "", "_- ")
 # orjson makes floats of integers beyond 64 bits.
 _INEXACT = re.compile(rb"[:,\[]-?\d(?:\.\d+)?e\+?\d\d")
-
-
-class Own(NamedTuple):
-    """Columns that the text may fill, too, or nobody; those that the record fills stand in `from_record`."""
-
-    title: str | None
-    authors: list[str] | None
-    published_at: datetime | None
-    modified_at: datetime | None
-    tags: list[str] | None
-    source_name: str | None
-    declared_language: str | None
-    license: str | None
-
-
-OWN = Own._fields
 
 
 class Found(NamedTuple):

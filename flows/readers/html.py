@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from flows.readers.fields import OWN, FieldReader
+from flows.readers.fields import FieldReader
 from flows.readers.records import RAW_HEAD_BYTES, Format, Part, Record
 from flows.readers.text import read_whole
 from transforms.charsets import codec_of, decode
 from transforms.config import Config
 from transforms.errors import RecordError
 from transforms.html import looks_like_html, read_page
+from transforms.values import OWN
 
 # Where a page says what it is in: browsers look at the first 1,024 bytes, and some pages have much before.
 DECLARED_BYTES = 4_096
@@ -77,7 +78,7 @@ def as_text(record: Record) -> Record:
         page = read_page(record.original, record.url)
     except RecordError as error:
         return unread(record, error)
-    said: dict[str, Any] = {name: getattr(page, name) for name in (*OWN, "url")}
+    said: dict[str, Any] = page.own._asdict() | {"url": page.url}
     filled = {name: value for name, value in said.items() if value and getattr(record, name) is None}
     own = {*(record.from_record or ()), *filled}
     return record._replace(

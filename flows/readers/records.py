@@ -86,7 +86,6 @@ class Format(NamedTuple):
     cut: Callable[[BinaryIO, Part, int], Iterator[tuple[Part, int]]] | None = None
     is_compressible: bool = True  # as a whole; else it compresses what is in it
     may_crash: bool = False  # C code opens its bytes that may end the process (flows/readers/guard.py)
-    is_archive: bool = False
 
 
 def rejected_file(file: BinaryIO, part: Part, reason: str, detail: str) -> Record:

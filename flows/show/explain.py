@@ -9,7 +9,6 @@ from rich.text import Text
 
 from flows.inputs import content_of, list_inputs
 from flows.readers import Reading
-from flows.readers.fields import OWN
 from flows.readers.records import Record
 from flows.shards import plan_pieces
 from flows.stages.read import documents_of
@@ -25,6 +24,7 @@ from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Config
 from transforms.errors import ConfigError
 from transforms.spans import Span
+from transforms.values import OWN
 
 # A colour a family of reasons, so that a page is read at a glance.
 COLOURS = {"encoding": "yellow", "boilerplate": "red", "pii": "magenta"}

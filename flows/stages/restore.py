@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.readers.fields import OWN
 from flows.readers.records import Record
 from flows.stages.read import PIECE_TEXT, write_piece
 from flows.state import at_of, rows_at
@@ -21,6 +20,7 @@ from transforms.config import Config
 from transforms.encoding import DECODING
 from transforms.schema import column_type
 from transforms.spans import LedgerEntry
+from transforms.values import OWN
 
 # What a published row keeps when its document is made anew; all else is worked out again.
 _KEPT = ("id", "added_in", "supersedes", *Record._fields[:7], "original_sha256")

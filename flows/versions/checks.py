@@ -191,8 +191,7 @@ def verify(store: Store) -> dict[str, int]:
     if said := pointer["forgotten"]:
         _check_file(store, said)
         checked.add(said["path"])
-    if document := held(store, manifest, lists_of(pointer)):
-        raise RefusedError(f"document {document} of {manifest['version']} is one that shall be forgotten")
+    check_forgotten(store, manifest)
     for file in manifest["files"]:
         _check_schema(store, Ref("data", file["path"], file["sha256"]), file["table"])
     _check_all_references(store, manifest)
@@ -204,6 +203,12 @@ def held(store: Store, manifest: Manifest, lists: Sequence[Ref]) -> str | None:
     """The id of a row of a version that is on the list of what is forgotten, or None."""
     documents, rejected = (files_of(manifest, name) for name in ("documents", "rejected"))
     return holds(store, documents, rejected, state_of(manifest)["rows"], lists)
+
+
+def check_forgotten(store: Store, manifest: Manifest) -> None:
+    """Raises: RefusedError where a version holds what is forgotten."""
+    if document := held(store, manifest, lists_of(current(store))):
+        raise RefusedError(f"{manifest['version']} holds {document}, which shall be forgotten (`tamis forget --list`)")
 
 
 def _check_file(store: Store, file: dict[str, Any]) -> None:

@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from flows.forgotten import lists_of
 from flows.store import STAGING, Ref, Store
 from flows.tables import open_table, read_groups, write_shards
 from flows.versions import describe, statistics
-from flows.versions.checks import held
+from flows.versions.checks import check_forgotten
 from flows.versions.describe import JSON_LINES, PARQUET, TableFiles
 from flows.versions.history import version_of, versions
-from flows.versions.manifest import Manifest, check_schema_version, current, files_of, require
+from flows.versions.manifest import Manifest, check_schema_version, files_of, require
 from flows.versions.profiles import Copies, dolma, fineweb
 from transforms.codes import bcp47, fault_of_code
 from transforms.errors import ConfigError, RefusedError
@@ -80,8 +79,7 @@ def export(store: Store, folder: Path, wanted: Wanted, version: str | None = Non
     if version is not None:
         manifest = version_of(versions(store), version, store).manifest
     check_schema_version(manifest)
-    if document := held(store, manifest, lists_of(current(store))):
-        raise RefusedError(f"{manifest['version']} holds {document}, which shall be forgotten (`tamis forget --list`)")
+    check_forgotten(store, manifest)
     folder = Path(folder).absolute()
     _check_folder(store, folder)
     out = Store(folder.with_name(f".{folder.name}.tamis-export"))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from flows.forgotten import lists_of
 from flows.store import Store
-from flows.versions.checks import held
+from flows.versions.checks import check_forgotten
 from flows.versions.manifest import (
     CURRENT,
     Manifest,
@@ -145,8 +145,7 @@ def rollback(store: Store, version: str) -> dict[str, Any]:
         for file in entries_of(target.manifest):
             if not store.exists(file["path"]) or store.size(file["path"]) != file["bytes"]:
                 raise RefusedError(f"{store.local(file['path'])} of {target.name} is missing or damaged")
-        if document := held(store, target.manifest, lists_of(current(store))):
-            raise RefusedError(f"{target.name} holds {document}, which shall be forgotten (`tamis forget --list`)")
+        check_forgotten(store, target.manifest)
         before = store.read(CURRENT)
         pointer = current(store) or {}
         now = datetime.now(UTC).isoformat(timespec="seconds")
