@@ -52,10 +52,13 @@ def make(folder: Path, documents: int) -> None:
 def night(folder: Path, name: str, records: list[dict[str, str]]) -> None:
     """In a process of its own: one night, measured."""
     from flows import tables
-    from flows.curate import curate_dataset
+    from flows.parameters import parse
+    from flows.run import curate_dataset
 
     write(folder / f"warm/raw/{name}.jsonl", [record(-1)])
-    curate_dataset(str(folder / "warm/raw"), str(folder / f"warm/{name}"), engine="inline")
+    curate_dataset(
+        *parse({"raw": str(folder / "warm/raw"), "curated": str(folder / f"warm/{name}"), "engine": "inline"})
+    )
     start, opened, open_file = cpu(), set(), tables._open
 
     def counted(path: Any, *footer: Any) -> Any:
@@ -65,7 +68,9 @@ def night(folder: Path, name: str, records: list[dict[str, str]]) -> None:
 
     tables._open = counted  # type: ignore[assignment]
     write(folder / f"raw/{name}.jsonl", records)
-    summary = curate_dataset(str(folder / "raw"), str(folder / "curated"), engine="inline")
+    summary = curate_dataset(
+        *parse({"raw": str(folder / "raw"), "curated": str(folder / "curated"), "engine": "inline"})
+    )
     current = json.loads((folder / "curated/current.json").read_text())
     files = len(current["documents"]) + len(current["rejected"]) + len(current["removed_spans"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -12,9 +12,6 @@ _SETTINGS = {
     # No telemetry: privacy, machines without a network, and it is what fills a first run with errors.
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # The embedded server needs 9-24 s to start on two cores; the default gives up after 20.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
 }
 
 

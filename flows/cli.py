@@ -6,7 +6,9 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 refused by a check, 130 interrupted, 14
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +16,28 @@ import typer
 from rich.console import Console
 
 from flows import can_write
-from flows.server import KEPT, Terminated, check_interrupted, handle_signals, in_thread, leave, prefect_server
+from flows.parameters import help_of
+from flows.processes import without_pandas
+from flows.server import (
+    KEPT,
+    Terminated,
+    check_interrupted,
+    handle_signals,
+    in_thread,
+    leave,
+    leave_signals,
+    named_api,
+    needed_api,
+)
+from flows.show.progress import Watch, log_json
 from transforms.config import Config, from_toml
 from transforms.errors import ConfigError, CurationError, RefusedError
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from flows.parameters import Options
+    from flows.run import Progress
 
 # pandas, pyarrow and Prefect are imported in the commands that use them: `tamis --help` answers at once.
 app = typer.Typer(
@@ -32,6 +50,7 @@ app = typer.Typer(
 out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False)
 
 INTERRUPTED = f"interrupted; {KEPT}"
+_log_format = "text"
 
 # click's UsageError, which typer carries along without a public name.
 USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
@@ -39,54 +58,64 @@ USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 Curated = Annotated[Path, typer.Option("--curated", metavar="DIR", help="The dataset.")]
 
 
+Raw = Annotated[Path, typer.Argument(help=help_of("raw"))]
+Dataset = Annotated[Path, typer.Argument(help=help_of("curated"))]
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Configuration.")]
+Workers = Annotated[int, typer.Option(min=0, help=help_of("workers"))]
+Limit = Annotated[int, typer.Option(min=0, help=help_of("limit"))]
+Checksum = Annotated[bool, typer.Option("--checksum", help=help_of("checksum"))]
+AllowFailed = Annotated[bool, typer.Option("--allow-failed-shards", help=help_of("allow_failed_shards"))]
+
+
+class LogFormat(StrEnum):
+    """How progress and errors are written to standard error."""
+
+    text = "text"
+    json = "json"
+
+
 @app.command()
 def run(
-    raw: Annotated[Path, typer.Argument(help="Folder of raw files: text, JSONL, Parquet; compressed too.")] = Path(
-        "raw"
-    ),
-    curated: Annotated[Path, typer.Argument(help="The dataset: made, or continued.")] = Path("curated"),
-    config: Annotated[Path | None, typer.Option(metavar="FILE.toml", help="Configuration.")] = None,
-    engine: Annotated[
-        str, typer.Option(help="local: worker processes under Prefect; inline: one process, without Prefect.")
-    ] = "local",
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one a core.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take at most the next N new records.")] = None,
-    rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Make earlier documents anew, too, under today's code, config, templates.")
-    ] = False,
-    checksum: Annotated[
-        bool, typer.Option("--checksum", help="Tell changed files by their bytes, not by size and times.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Publish also where most documents would be lost.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from a version that was rolled back to: lift the hold.")
-    ] = False,
+    raw: Raw = Path("raw"),
+    curated: Dataset = Path("curated"),
+    config: ConfigFile = None,
+    engine: Annotated[str, typer.Option(help=help_of("engine"))] = "local",
+    workers: Workers = 0,
+    limit: Limit = 0,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help=help_of("rebuild"))] = False,
+    checksum: Checksum = False,
+    force: Annotated[bool, typer.Option("--force", help=help_of("force"))] = False,
+    resume: Annotated[bool, typer.Option("--resume", help=help_of("resume"))] = False,
+    allow_failed_shards: AllowFailed = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Progress and errors on standard error: text, or a JSON object a line.")
+    ] = LogFormat.text,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Read what is new in RAW and publish the next version of CURATED."""
-    from dataclasses import asdict
-
+    global _log_format
     from flows.inputs import check_roots
+    from flows.parameters import parse
 
-    settings = asdict(_config(config))
+    _log_format = log_format
+    settings = _config(config)
+    given = {
+        "raw": str(raw),
+        "curated": str(curated),
+        "engine": engine,
+        "workers": workers,
+        "limit": limit,
+        "rebuild": rebuild,
+        "checksum": checksum,
+        "force": force,
+        "resume": resume,
+        "allow_failed_shards": allow_failed_shards,
+    }
+    options, _ = parse(given)
     check_roots(raw, curated)
     _check_curated(curated)
-    with _Progress(quiet=as_json) as progress:
-        summary = _run_flow(
-            progress,
-            {
-                "raw": str(raw),
-                "curated": str(curated),
-                "config": settings,
-                "workers": workers,
-                "limit": limit,
-                "rebuild": rebuild,
-                "engine": engine,
-                "checksum": checksum,
-                "force": force,
-                "resume": resume,
-            },
-        )
+    with Watch(err, quiet=as_json, as_json=log_format == LogFormat.json) as watch:
+        summary = in_thread(lambda: _curate(options, settings, watch))
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
     else:
@@ -100,30 +129,66 @@ def _check_curated(curated: Path) -> None:
         raise ConfigError(f"CURATED {curated} can't be written to by this user")
 
 
-def _run_flow(progress: "_Progress", parameters: dict[str, Any]) -> dict[str, Any]:
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # errors are ours to say, in one line
+def _curate(options: "Options", config: Config, watch: Watch) -> dict[str, Any]:
+    """A run: within Prefect where a server is named, else by itself; in the thread that does the work."""
 
-    def work() -> dict[str, Any]:
-        if parameters["engine"] == "inline":
-            return _curate(progress, parameters)
-        progress.tell("start Prefect", 0, 1)
-        with prefect_server():
-            return _curate(progress, parameters)
+    def tell(said: "Progress") -> None:
+        if said.done < said.steps:  # what is done is done: a published version is no interrupted run
+            check_interrupted()
+        watch.tell(said)
 
-    return in_thread(work)
+    if options.engine == "inline" or named_api() is None:
+        from flows.run import curate_dataset
 
+        return curate_dataset(options, config, [tell])
+    # Errors are ours to say, in one line; the server is told all the same.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    from dataclasses import asdict
 
-def _curate(progress: "_Progress", parameters: dict[str, Any]) -> dict[str, Any]:
     from flows.curate import curate, listeners
+    from flows.parameters import flatten
 
-    if parameters["engine"] != "inline":
-        progress.tell("start Prefect", 1, 1)
-    listeners.append(progress.tell)
+    listeners.append(tell)
     try:
-        summary: dict[str, Any] = curate(**parameters)
+        summary: dict[str, Any] = curate(**asdict(options), **flatten(config))
     finally:
-        listeners.remove(progress.tell)
+        listeners.remove(tell)
     return summary
+
+
+@app.command()
+def serve(
+    cron: Annotated[str, typer.Option(metavar="CRON", help="When, as crontab has it: '0 3 * * *'.")],
+    raw: Raw = Path("raw"),
+    curated: Dataset = Path("curated"),
+    timezone: Annotated[str, typer.Option(metavar="TZ", help="Of the schedule: Europe/Berlin.")] = "UTC",
+    name: Annotated[str | None, typer.Option(help="Of the deployment.", show_default="the dataset's")] = None,
+    config: ConfigFile = None,
+    workers: Workers = 0,
+    limit: Limit = 0,
+    checksum: Checksum = False,
+    allow_failed_shards: AllowFailed = False,
+) -> None:
+    """Run it on a schedule of your Prefect server's, one run at a time, until this command is ended."""
+    from flows.inputs import check_roots
+
+    settings = _config(config)
+    check_roots(raw, curated)
+    _check_curated(curated)
+    needed_api()
+    from flows.curate import serve_nightly
+    from flows.parameters import Options
+
+    options = Options(
+        raw=os.path.abspath(raw),
+        curated=os.path.abspath(curated),
+        workers=workers,
+        limit=limit,
+        checksum=checksum,
+        allow_failed_shards=allow_failed_shards,
+    )
+    leave_signals()  # which Prefect's runner handles
+    serve_nightly(options, settings, cron, timezone, name)
 
 
 @app.command()
@@ -303,8 +368,8 @@ def preview(
     settings = _config(config)
     if raw is not None:
         check_roots(raw, curated)
-    with _Progress(quiet=as_json) as progress:
-        found = previewed.preview(Store(curated, raw), settings, sample, show, [progress.tell])
+    with Watch(err, quiet=as_json) as watch:
+        found = previewed.preview(Store(curated, raw), settings, sample, show, [watch.tell])
     if as_json:
         print(json.dumps(found.as_json(), ensure_ascii=False))
         return
@@ -504,49 +569,6 @@ def _text(path: Path, what: str) -> str:
         raise ConfigError(f"{what} {path} can't be read: {error}") from None
 
 
-class _Progress:
-    """A line a stage; a bar where a person watches."""
-
-    def __init__(self, quiet: bool) -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
-        self.bars = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description:<14}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=err,
-            disable=quiet or not err.is_terminal,
-        )
-        self.quiet = quiet
-        self.stages: dict[str, Any] = {}
-
-    def __enter__(self) -> "_Progress":
-        self.bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bars.stop()
-
-    def tell(self, stage: str, done: int, steps: int) -> None:
-        if done < steps:  # what is done is done: a published version is no interrupted run
-            check_interrupted()
-        if not self.bars.disable:
-            if stage not in self.stages:
-                self.stages[stage] = self.bars.add_task(stage, total=steps)
-            self.bars.update(self.stages[stage], completed=done, total=steps)
-        elif not self.quiet and done == steps:
-            err.print(f"{stage}: {done} of {steps}")
-
-
 def _print_summary(summary: dict[str, Any]) -> None:
     if not summary["published"]:
         out.print(f"Nothing new: {summary['version'] or 'no version'} in {summary['curated']} stands.")
@@ -560,7 +582,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
         total = summary["total"]
         out.print(
             f"Version {summary['version']} in {summary['curated']}: {total['documents']:,} documents, "
-            f"{total['rejected']:,} rejected ({summary['seconds']:.1f} s)"
+            f"{total['rejected']:,} rejected ({_seconds():.1f} s)"
         )
     _print_fields(summary)
     if summary.get("drift"):
@@ -571,6 +593,13 @@ def _print_summary(summary: dict[str, Any]) -> None:
         number = len(summary[count]) if count == "ignored" else summary.get(count, 0)
         if number:
             out.print(f"{number:,} {said}")
+
+
+def _seconds() -> float:
+    """Since this process began: what a person waited for."""
+    import psutil
+
+    return time.time() - psutil.Process().create_time()
 
 
 def _print_fields(summary: dict[str, Any]) -> None:
@@ -601,6 +630,10 @@ _NOTES = (
     ("superseded", "documents gave way to a later state of their page."),
     ("not_successor", "texts under a known key take nobody's place (`not_successor`): error pages, consent pages."),
     ("forgotten", "records are on the list of `tamis forget`, and were passed over."),
+    (
+        "failed_shards",
+        "pieces of input failed, and stand as `read.shard_failed`: the next run tries them again.",
+    ),
     ("implausible", "`fetched_at` were before 1990 or in the future, and count as missing."),
     ("said_otherwise", "known texts came with another title, author, date or licence; the first ones stay."),
     ("ignored", "names in RAW were passed over: hidden, or what tools leave behind."),
@@ -639,6 +672,7 @@ def _summary_table(summary: dict[str, Any]) -> "Table":
 
 def main() -> None:
     """Run the command; errors are one clear line and an exit code."""
+    without_pandas()
     handle_signals()
     leave(_exit_code(lambda: app(standalone_mode=False)))
 
@@ -662,14 +696,17 @@ def _exit_code(command: Callable[[], Any]) -> int:
         return _say(INTERRUPTED, 130)
     except Terminated:
         return _say(INTERRUPTED, 143)
-    except BrokenPipeError:
+    except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 0
     except OSError as error:
         return _say(f"{type(error).__name__}: {error}", 1)
 
 
 def _say(error: object, code: int) -> int:
+    if _log_format == LogFormat.json:
+        log_json("error", str(error), exit_code=code)
+        return code
     err.print(f"tamis: {error}", style="red" if code not in (130, 143) else None, markup=False, soft_wrap=True)
     return code
 

@@ -1,90 +1,89 @@
-"""The flow: the stages of a run in order, on an engine that does their steps.
+"""The flow `curate`: a run within Prefect (flows/run.py has its stages), for schedules, deployments and other flows.
 
-raw ─► plan ─► [read · repair · index lines]ₛ ─► identifyₚ ─► templatesₚ ─► [strip · describe · detect · sign]ₛ
-    ─► compare (flows/compare) ─► [select · write]ₛ ─► merge state ─► check ─► publish
+Called from Python, or as `tamis run`, where no Prefect server is named, it does the same without Prefect.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from prefect import Flow
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+from prefect.schedules import Cron
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import server
-from flows.engines import engine_of
-from flows.inputs import check_roots
-from flows.run import Listener, Run
+from flows.artifacts import Told, name_of
+from flows.engines import MOST_TASKS
+from flows.parameters import Options, docstring, flatten, parse, signature
+from flows.run import Listener, curate_dataset
 from flows.store import Store
-from flows.versions.history import check_hold, lift_hold
-from flows.versions.publish import sweep
-from transforms.boilerplate.model import load as load_model
-from transforms.config import from_mapping
-from transforms.language import check_models
+from flows.versions.manifest import next_number
+from transforms.config import Config
+from transforms.errors import ConfigError, CurationError
 
 listeners: list[Listener] = []
 
 
-def curate_dataset(
-    raw: str = "raw",
-    curated: str = "curated",
-    config: dict[str, Any] | None = None,
-    workers: int | None = None,
-    limit: int | None = None,
-    rebuild: bool = False,
-    engine: str = "local",
-    checksum: bool = False,
-    force: bool = False,
-    resume: bool = False,
-) -> dict[str, Any]:
-    """Read what is new under RAW and publish the next version of the dataset CURATED; the run's summary.
-
-    With `rebuild` every earlier document is made anew from its original, which the dataset holds, under today's code,
-    config and templates; ids, and who is earlier than whom, stay. `checksum` tells changed files by their bytes.
-    `force` publishes also where less than half would be left. `resume` goes on from a version that was rolled back to.
-    Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed).
-    """
-    settings = from_mapping(config or {})
-    load_model(settings.boilerplate.model_path)  # damaged weights stop a run before its first step
-    check_models(settings.language)
-    check_roots(raw, curated)
-    store = Store(curated, raw)
-    with store.lock(), engine_of(engine, workers) as do:
-        sweep(store)
-        if resume:
-            lift_hold(store)
-        check_hold(store)
-        run = Run(
-            store,
-            do,
-            settings,
-            listeners,
-            limit=limit,
-            rebuild=rebuild,
-            checksum=checksum,
-            force=force,
-        )
-        pieces = run.plan()
-        if not pieces and not run.rebuild:
-            return run.nothing_new()
-        run.read(pieces)
-        if not run.identify():
-            return run.nothing_new()
-        return run.process()
-
-
 class Served(Flow[..., dict[str, Any]]):
-    """A flow that finds its server, or starts it, when it is called; on the engine `inline` it does without Prefect."""
+    """A flow that runs within Prefect where a server is named, or another flow calls it; else it is its function."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("engine") == "inline":
-            return self.fn(*args, **kwargs)
         server.check_main_guard()
-        with server.prefect_server():
+        if kwargs.get("engine") == "inline" or (url := server.named_api()) is None:
+            return self.fn(*args, **kwargs)
+        with server.reached(url):
             return super().__call__(*args, **kwargs)
 
     def serve(self, *args: Any, **kwargs: Any) -> Any:
         server.check_main_guard()
-        return super().serve(*args, **kwargs)
+        with server.reached(server.needed_api()):
+            return super().serve(*args, **kwargs)
 
 
-_threads: Any = ThreadPoolTaskRunner(max_workers=64)  # they only wait for the pool
-curate = Served(curate_dataset, name="curate", validate_parameters=False, task_runner=_threads)
+def _flow_run_name() -> str:
+    curated: str = flow_run.parameters.get("curated", "curated")
+    try:
+        return f"{name_of(curated)} {next_number(Store(curated))}"
+    except CurationError:  # which the run will say
+        return name_of(curated)
+
+
+def _with_parameters(function: Any) -> Served:
+    function.__doc__ = docstring(function.__doc__)
+    function.__signature__ = signature()
+    threads: Any = ThreadPoolTaskRunner(max_workers=MOST_TASKS)  # they only wait for the workers
+    return Served(function, name="curate", flow_run_name=_flow_run_name, task_runner=threads)
+
+
+@_with_parameters
+def curate(*args: Any, **kwargs: Any) -> Any:
+    """Read what is new under RAW and publish the next version of the dataset CURATED; the run's summary.
+
+    Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed).
+    """
+    options, config = parse(signature().bind(*args, **kwargs).arguments)
+    context = FlowRunContext.get()
+    if context is None or not isinstance(context.flow, Served):
+        return curate_dataset(options, config, listeners)
+    told = Told(options.raw, options.curated)
+    return told.outcome(lambda: curate_dataset(options, config, [told.tell, *listeners], in_prefect=True))
+
+
+def serve_nightly(options: Options, config: Config, cron: str, timezone: str, name: str | None) -> None:
+    """Serve the flow on a cron schedule until this process ends, one run at a time: one that comes while another is at
+    work waits for it. Raises: ConfigError where the schedule or the name is wrong, or no server is named."""
+    try:
+        schedule = Cron(cron, timezone=timezone)
+        curate.serve(
+            name=name or name_of(options.curated),
+            schedule=schedule,
+            tags=["tamis"],
+            parameters={**asdict(options), **flatten(config)},
+            limit=1,
+            # Not CANCEL_NEW: a run that died without a word would cancel all later ones.
+            global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+        )
+    except ValueError as error:
+        raise ConfigError(f"schedule {cron!r}, time zone {timezone!r}: {error}") from None

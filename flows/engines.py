@@ -1,15 +1,19 @@
-"""Where steps are done: `inline`, one after the other in this process, or `local`, in worker processes under Prefect.
+"""Where steps are done: `inline`, one after the other in this process, or `local`, in worker processes.
 
-Prefect's threads cost 5 ms a task where its process runner costs 60-130; the work itself needs processes (the GIL).
-So each task runs in a thread and hands its step to a worker. The workers import `transforms`, never Prefect.
+The same workers do the same steps whether Prefect watches or not. Where it does, a task is a batch of a stage's steps,
+so that a run stays far below the thousand task runs that a server bears, and a task that lost a worker is retried;
+where it doesn't, the engine tries again itself. The workers import `transforms`, never Prefect: its own process runner
+costs 60-130 ms a task, a thread that waits for a worker 5.
 
 A worker that dies is replaced, and its step tried again: what killed it may have been a person, or the memory that
-others took. A step that reads finds the mark of its earlier try, and is more careful (flows/readers/guard.py).
+others took. A step that reads finds the mark of its earlier try, and is more careful (flows/readers/guard.py). A step
+that fails all the same fails alone: the others of its stage are done before the run is told.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -20,62 +24,108 @@ from flows.step import Done, Step, run_step
 from flows.store import Store
 from transforms.errors import ConfigError, CurationError, RefusedError, ShardError
 
-ENGINES = ("local", "inline")
-# How often a step is tried whose worker dies.
-TRIES = 3
-# Called with how many steps of a stage are done, and of how many.
-Tell = Callable[[int, int], None]
+# Seconds before each further try of a step whose worker died: what took its memory may be gone by then.
+BACK_OFF = (1.0, 5.0)
+# Tasks of a stage, at most: a run has some twenty stages, a third of them of many steps.
+MOST_TASKS = 60
+# Called with each step that is done.
+Tell = Callable[[Done], None]
+
+
+class StepsFailed(ShardError):
+    """Some steps of a stage failed; `failures`, why, by their number among all. The others are done."""
+
+    def __init__(self, message: str, failures: Mapping[int, BaseException]) -> None:
+        super().__init__(message)
+        self.failures = failures
 
 
 class Engine(Protocol):
-    """Does the steps of a stage, in any order; what they said, in order. Raises: CurationError where any failed."""
+    """Does the steps of a stage, in any order; what they said, in order.
+
+    Raises: StepsFailed where any failed; RefusedError, ConfigError where that is what one raised.
+    """
 
     def __call__(self, stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]: ...
 
 
 def inline(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]:
     """One after the other, in this process."""
-    done = []
-    for number, step in enumerate(steps, 1):
-        done.append(run_step(step, store))
-        tell(number, len(steps))
-    return done
+    done: dict[int, Done] = {}
+    failures: dict[int, BaseException] = {}
+    for number, step in enumerate(steps):
+        try:
+            done[number] = run_step(step, store)
+        except Exception as error:
+            failures[number] = error
+        else:
+            tell(done[number])
+    return _all(stage, done, failures, len(steps))
 
 
 class Workers:
-    """Processes that do steps, each with a pool of its own: the death of one costs its step another try, and no other
-    step anything."""
+    """Processes that do steps, each with a pool of its own: the death of one costs no other step anything."""
 
     def __init__(self, count: int) -> None:
         self.free: SimpleQueue[ProcessPoolExecutor | None] = SimpleQueue()
         self.count = count
+        self.threads = ThreadPoolExecutor(count, "tamis-worker")  # each waits for a process
         for _ in range(count):
             self.free.put(None)
 
-    def run(self, step: Step, store: Store) -> Done:
-        """Do a step. Raises: what it raises; BrokenProcessPool where every try ended its process."""
+    def submit(self, step: Step, store: Store) -> "Future[Done]":
+        """Have a step done; the future raises what it raises, and BrokenProcessPool where its process ended."""
+        return self.threads.submit(self._run, step, store)
+
+    def _run(self, step: Step, store: Store) -> Done:
         pool = self.free.get()
         try:
-            for tries in range(1, TRIES + 1):
-                if are_ended():
-                    raise BrokenProcessPool
-                pool = pool or _pool_of_one()
-                try:
-                    return pool.submit(run_step, step, store).result()
-                except BrokenProcessPool:
-                    pool = None
-                    if tries == TRIES:
-                        raise
-            raise AssertionError("not reached")
+            if are_ended():
+                raise BrokenProcessPool
+            pool = pool or _pool_of_one()
+            return pool.submit(run_step, step, store).result()
+        except BrokenProcessPool:
+            pool = None
+            raise
         finally:
             self.free.put(pool)
 
     def end(self) -> None:
         """Wait for what is at work, then end the processes."""
+        self.threads.shutdown(wait=True, cancel_futures=True)
         for _ in range(self.count):
             pool = self.free.get()
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Batch:
+    """Steps that are waited for together; what was done in one try is not done in the next."""
+
+    def __init__(self, workers: Workers, steps: Mapping[int, Step], store: Store, tell: Tell) -> None:
+        self.workers, self.steps, self.store, self.tell = workers, steps, store, tell
+        self.done: dict[int, Done] = {}
+        self.failures: dict[int, BaseException] = {}
+
+    def attempt(self) -> None:
+        """Do what is left. Raises: BrokenProcessPool where a worker died, so that another try may help."""
+        left = {number: step for number, step in self.steps.items() if number not in self.done}
+        self.failures = {}
+        futures = {self.workers.submit(step, self.store): number for number, step in left.items()}
+        for future in as_completed(futures):
+            try:
+                done = future.result()
+            except Exception as error:
+                self.failures[futures[future]] = error
+            else:
+                self.done[futures[future]] = done
+                self.tell(done)
+        if any(map(_is_loss, self.failures.values())) and not are_ended():
+            raise BrokenProcessPool
+
+
+def _is_loss(error: BaseException) -> bool:
+    return isinstance(error, BrokenProcessPool)
 
 
 def _pool_of_one() -> ProcessPoolExecutor:
@@ -84,41 +134,78 @@ def _pool_of_one() -> ProcessPoolExecutor:
 
 
 @contextmanager
-def engine_of(name: str, workers: int | None) -> Iterator[Engine]:
-    """The engine of this name. Raises: ConfigError where there is none."""
-    if name not in ENGINES:
-        raise ConfigError(f"engine {name!r} is not known; known: {', '.join(ENGINES)}")
+def engine_of(name: str, workers: int, *, in_prefect: bool) -> Iterator[Engine]:
+    """The engine of this name, with so many workers (0: one a core); `in_prefect`, within a flow, as tasks of it."""
     allow_processes()
     if name == "inline":
         yield inline
         return
     with started(workers or default_workers()) as processes:
-        yield _local(processes)
+        yield _tasks(processes) if in_prefect else _alone(processes)
 
 
-def _local(workers: Workers) -> Engine:
+def _alone(workers: Workers) -> Engine:
+    """The engine without Prefect."""
+
+    def run(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]:
+        batch = _Batch(workers, dict(enumerate(steps)), store, tell)
+        for wait in (*BACK_OFF, None):
+            try:
+                batch.attempt()
+                break
+            except BrokenProcessPool:
+                if wait is None:
+                    break
+                time.sleep(wait)
+        return _all(stage, batch.done, batch.failures, len(steps))
+
+    return run
+
+
+def _tasks(workers: Workers) -> Engine:
+    """The engine within a flow of Prefect's: a task a batch of steps."""
     from prefect import task
     from prefect.cache_policies import NO_CACHE
 
-    @task(cache_policy=NO_CACHE, persist_result=False)
-    def work(step: Step, store: Store) -> Done:
-        return workers.run(step, store)
-
     def run(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]:
-        named = work.with_options(name=stage, task_run_name=stage)
-        futures = [named.submit(step, store) for step in steps]
-        failures: list[BaseException] = []
-        done: list[Done] = []
+        said: SimpleQueue[Done | None] = SimpleQueue()  # told where the run waits, not in the tasks' threads
+        size = -(-len(steps) // MOST_TASKS)
+        batches = {
+            f"{first + 1}-{min(first + size, len(steps))} of {len(steps)}": _Batch(
+                workers,
+                {number: steps[number] for number in range(first, min(first + size, len(steps)))},
+                store,
+                said.put,
+            )
+            for first in range(0, len(steps), size)
+        }
+
+        @task(
+            name=stage,
+            task_run_name=f"{stage} {{shards}}",
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=len(BACK_OFF),
+            retry_delay_seconds=list(BACK_OFF),
+            retry_condition_fn=lambda task, run, state: _is_loss(_failure(state)) and not are_ended(),
+        )
+        def work(shards: str) -> None:
+            batches[shards].attempt()
+            if batches[shards].failures:  # Prefect shows it as failed, and tries no more
+                raise next(iter(batches[shards].failures.values()))
+
+        futures = [work.submit(shards) for shards in batches]
         for future in futures:
-            future.wait()
-            if future.state.is_completed():
-                done.append(future.result())
-                tell(len(done), len(steps))
-            else:
-                failures.append(_failure(future.state))
-        if failures:
-            raise _error(stage, failures, len(steps)) from failures[0]
-        return done
+            future.add_done_callback(lambda _: said.put(None))
+        for _ in futures:
+            while (one := said.get()) is not None:
+                tell(one)
+        states = [future.state for future in futures]
+        failures = {number: error for batch in batches.values() for number, error in batch.failures.items()}
+        if not failures:  # a task that never came to its steps
+            failures = {-1 - at: _failure(state) for at, state in enumerate(states) if not state.is_completed()}
+        done = {number: each for batch in batches.values() for number, each in batch.done.items()}
+        return _all(stage, done, failures, len(steps))
 
     return run
 
@@ -128,19 +215,26 @@ def _failure(state: Any) -> BaseException:
     return error if isinstance(error, BaseException) else ShardError(str(state.message))
 
 
-def _error(stage: str, failures: Sequence[BaseException], steps: int) -> CurationError:
-    """What the run says of a stage's failures. A refusal is a refusal, whatever else failed."""
-    for failure in failures:
+def _all(stage: str, done: Mapping[int, Done], failures: Mapping[int, BaseException], steps: int) -> list[Done]:
+    """What all steps of a stage said, in order. Raises: as an engine does. A refusal is one, whatever else failed."""
+    if not failures:
+        return [done[number] for number in range(steps)]
+    for failure in failures.values():
         if isinstance(failure, RefusedError | ConfigError):
-            return type(failure)(*failure.args)
-    first = failures[0]
-    if isinstance(first, BrokenProcessPool):
-        said = f"its worker process died {TRIES} times (out of memory, or killed)"
-    else:
-        said = str(first) if isinstance(first, CurationError) else f"{type(first).__name__}: {first}"
-    return ShardError(
-        f"{stage}: {len(failures)} of {steps} failed, the first: {said}; what is finished is kept, run again to go on"
-    )
+            raise type(failure)(*failure.args) from failure
+    first = failures[min(failures)]
+    raise StepsFailed(
+        f"{stage}: {len(failures)} of {steps} failed, the first: {why(first)}; what is finished is kept, run again to "
+        "go on",
+        failures,
+    ) from first
+
+
+def why(failure: BaseException) -> str:
+    """Why a step failed, in one line."""
+    if _is_loss(failure):
+        return f"its worker process died {len(BACK_OFF) + 1} times (out of memory, or killed)"
+    return str(failure) if isinstance(failure, CurationError) else f"{type(failure).__name__}: {failure}"
 
 
 def default_workers() -> int:

@@ -91,9 +91,24 @@ class Context(SpawnContext):
 CONTEXT = Context()
 
 
+class _NoPandas:
+    """An import hook that has no pandas."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ImportError(name)
+
+
+def without_pandas() -> None:
+    """Spare this process, which has no use for it, half a second: pyarrow imports it to make its first array, in case
+    it was given something of pandas'."""
+    sys.meta_path.insert(0, _NoPandas())
+
+
 def begin_child() -> None:
     """Follow the parent: after a kill -9 nobody else would tell a process that waits."""
     global _is_expendable
+    without_pandas()
     _is_expendable = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     parent = multiprocessing.parent_process()

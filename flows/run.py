@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from flows.compare import join, match, pair, paragraphs, settle, verify
-from flows.engines import Engine
+from flows.engines import Engine, StepsFailed, engine_of, why
 from flows.forgotten import lists_of, undone_of
-from flows.inputs import InputFile, Listing, content_name, content_of, list_inputs, write_cache
+from flows.inputs import InputFile, Listing, check_roots, content_name, content_of, list_inputs, write_cache
+from flows.parameters import Options
 from flows.readers import format_of, reading_hash
 from flows.readers.fields import USUAL, ways_out
 from flows.readers.records import Part
@@ -28,11 +30,22 @@ from flows.step import Done, Step, code_hash
 from flows.store import STAGING, Ref, Store
 from flows.tables import ALL, parts_of, read_table
 from flows.versions import checks
-from flows.versions.manifest import Manifest, check_schema_version, current, published, rows_of, version_name
-from flows.versions.publish import publish
+from flows.versions.history import check_hold, lift_hold
+from flows.versions.manifest import (
+    Manifest,
+    check_schema_version,
+    current,
+    next_number,
+    published,
+    rows_of,
+    version_name,
+)
+from flows.versions.publish import publish, sweep
+from transforms.boilerplate.model import load as load_model
 from transforms.config import Config
 from transforms.dedup.bands import BANDS
 from transforms.errors import RefusedError, ShardError
+from transforms.language import check_models
 from transforms.schema import TABLES
 from transforms.schema import VERSION as SCHEMA_VERSION
 
@@ -53,8 +66,72 @@ YOUNG_PAIRS = 3
 # Contents that were read and added nothing to the current version: a cache, which no manifest names.
 IDLE = ".cache/idle.json"
 
-# Called with (stage, steps done, steps in all) as a run goes on; the command shows a progress bar.
-Listener = Callable[[str, int, int], None]
+
+class Progress(NamedTuple):
+    """How far a run is: the stage, its steps done and in all; what these held of records, bytes of text and rejects."""
+
+    stage: str
+    done: int
+    steps: int
+    records: int = 0
+    bytes: int = 0
+    rejected: int = 0
+
+
+# Called as a run goes on, in the thread that it was called in.
+Listener = Callable[[Progress], None]
+# Parts of RAW whose work failed, by path and start, with the reason.
+Failed = Mapping[tuple[str, int], str]
+
+
+def curate_dataset(
+    options: Options, config: Config, listeners: Sequence[Listener] = (), *, in_prefect: bool = False
+) -> dict[str, Any]:
+    """Read what is new under RAW and publish the next version of the dataset CURATED; the run's summary.
+
+    With `rebuild` every earlier document is made anew from its original, which the dataset holds, under today's code,
+    config and templates; ids, and who is earlier than whom, stay. `in_prefect`: called within a flow, as tasks of it.
+    Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed).
+    """
+    check_roots(options.raw, options.curated)
+    store = Store(options.curated, options.raw)
+    failed: dict[tuple[str, int], str] = {}
+    with store.lock(), engine_of(options.engine, options.workers, in_prefect=in_prefect) as do:
+        sweep(store)
+        if options.resume:
+            lift_hold(store)
+        check_hold(store)
+        while True:
+            run = Run(
+                store,
+                do,
+                config,
+                listeners,
+                limit=options.limit or None,
+                rebuild=options.rebuild,
+                checksum=options.checksum,
+                force=options.force,
+                failed=failed,
+            )
+            try:
+                return _stages(run)
+            except StepsFailed as error:  # again without them: what is finished isn't done twice
+                more = run.parts_of(error) if options.allow_failed_shards else {}
+                if more.keys() <= failed.keys():
+                    raise
+                failed |= more
+
+
+def _stages(run: "Run") -> dict[str, Any]:
+    pieces = run.plan()
+    if not pieces and not run.rebuild:
+        return run.nothing_new()
+    load_model(run.config.boilerplate.model_path)  # damaged weights stop a run before its first step
+    check_models(run.config.language)
+    run.read(pieces)
+    if not run.identify():
+        return run.nothing_new()
+    return run.process()
 
 
 @dataclass(slots=True)
@@ -66,6 +143,7 @@ class Piece:
     facts: Ref
     number: int
     offsets: dict[str, int]
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(slots=True)
@@ -97,7 +175,8 @@ class Output:
 
 
 class Run:
-    """One run. `limit`: at most so many new records; `rebuild`: all earlier documents are made anew."""
+    """One run. `limit`: at most so many new records; `rebuild`: all earlier documents are made anew; `failed`: parts of
+    RAW that are not read, as their work failed before."""
 
     def __init__(
         self,
@@ -110,9 +189,13 @@ class Run:
         rebuild: bool = False,
         checksum: bool = False,
         force: bool = False,
+        failed: Failed = MappingProxyType({}),
     ) -> None:
+        self.failed = failed
+        self.at_work: Sequence[tuple[Part, ...]] = ()
         self.store, self.engine, self.config, self.listeners = store, engine, config, listeners
         self.limit, self.checksum, self.force = limit, checksum, force
+        self.failed_files = {path for path, _ in failed}
         self.started = time.perf_counter()
         self.timings: dict[str, dict[str, Any]] = {}
         self.parent = published(store)
@@ -132,7 +215,7 @@ class Run:
             kind: files if not self.rebuild or kind in ("inputs", "seen") else []
             for kind, files in self.known_state.items()
         }
-        self.number = int(self.pointer.get("next") or (self.parent["number"] + 1 if self.parent else 1))
+        self.number = next_number(store)
         self.version = ""
         self.listing = Listing([], [])
         self.new_files: list[InputFile] = []
@@ -167,7 +250,20 @@ class Run:
             idle = self._idle()
             files = [self._named(file) for file in self.listing.files]
             self.new_files = [file for file in files if not self._is_known(file, idle)]
-            return plan_pieces(self.store, self.new_files, min(PIECE_BYTES, self.config.shard_bytes))
+            planned = plan_pieces(self.store, self.new_files, min(PIECE_BYTES, self.config.shard_bytes))
+            return [tuple(map(self._as_failed, parts)) for parts in planned]
+
+    def _as_failed(self, part: Part) -> Part:
+        why = self.failed.get((part.path, part.start))
+        return part if why is None else part._replace(error=why)
+
+    def parts_of(self, error: StepsFailed) -> Failed:
+        """The parts of RAW that the failed steps stand for; none where one of them stands for something else."""
+        found = [self.at_work[number] if 0 <= number < len(self.at_work) else () for number in error.failures]
+        if not all(found):
+            return {}
+        reasons = map(why, error.failures.values())
+        return {(part.path, part.start): reason for parts, reason in zip(found, reasons, strict=True) for part in parts}
 
     def _named(self, file: InputFile) -> InputFile:
         """A file that may be the one read before, but whose times don't prove it, is hashed: that is less than reading
@@ -223,8 +319,8 @@ class Run:
             )
             for parts in planned
         ]
-        done = self._do("read", steps)
-        for one in done:
+        done = self._do("read", steps, planned)
+        for parts, one in zip(planned, done, strict=True):
             offsets = {}
             self.counts["implausible"] += one.counts["implausible"]
             for part in one.counts["parts"]:
@@ -241,7 +337,14 @@ class Run:
             for number in range(one.counts["pieces"]):
                 name = f"{number:05}.parquet"
                 self.pieces.append(
-                    Piece(one[f"records-{name}"], one[f"lines-{name}"], one[f"facts-{name}"], len(self.pieces), offsets)
+                    Piece(
+                        one[f"records-{name}"],
+                        one[f"lines-{name}"],
+                        one[f"facts-{name}"],
+                        len(self.pieces),
+                        offsets,
+                        parts,
+                    )
                 )
         self.without_text = {
             path: names
@@ -332,7 +435,9 @@ class Run:
         """What decides the content of the version."""
         files = sorted([file.path, file.format, self.contents.get(file.path, file.content)] for file in self.new_files)
         parent = self.parent["version"] if self.parent else None
-        return [files, self.config.content_hash(), code_hash(), parent, self.limit, self.rebuild, self._list()]
+        failed = sorted([*part, why] for part, why in self.failed.items())
+        made = [self.config.content_hash(), code_hash(), parent, self.limit, self.rebuild, self._list()]
+        return [files, *made, *([failed] if failed else [])]
 
     # --------------------------------------------------------------------------------------------------------- rebuild
 
@@ -419,7 +524,7 @@ class Run:
             )
             for piece in self.pieces
         ]
-        self.cleaned = self._do("clean", steps)
+        self.cleaned = self._do("clean", steps, [piece.parts for piece in self.pieces])
         self.facts = [one["facts.parquet"] for one in self.cleaned]
         for piece, one in zip(self.pieces, self.cleaned, strict=True):
             left_out = one.counts["forgotten"]
@@ -724,11 +829,13 @@ class Run:
                 self.segments.append((entry, done[kind][f"{kind}.parquet"]))
 
     def _read_files(self) -> list[list[Any]]:
-        """What the state keeps of each file that was read; of one a limit cut, not what it holds."""
+        """What the state keeps of each file that was read; what it holds not of one that a limit cut, or of which
+        a part's work failed."""
         rows = []
         for file in self.new_files:
             found = self.readings.get(file.path, {"records": 0, "failed": 0})
-            content = "" if file.path in self.unfinished else self.contents.get(file.path, file.content)
+            is_whole = file.path not in self.unfinished and file.path not in self.failed_files
+            content = self.contents.get(file.path, file.content) if is_whole else ""
             rows.append(
                 [
                     *(file.path, content, file.format, file.size, found["records"], self.known[file.path]),
@@ -941,6 +1048,7 @@ class Run:
             "unread_values": dict(sorted(self.unread.items())),
             "extra_cut": self.cut,
             "passed_over": dict(sorted(self.passed.items())),
+            "failed_shards": len(self.failed),
             "without_text": {path: dict(sizes.most_common()) for path, sizes in self.without_text.items()},
             "timings": self.timings,
             "seconds": time.perf_counter() - self.started,
@@ -967,13 +1075,19 @@ class Run:
 
     # ---------------------------------------------------------------------------------------------------------- stages
 
-    def _do(self, stage: str, steps: Sequence[Step]) -> list[Done]:
-        """Do a stage's steps. Raises: ShardError, RefusedError where any failed."""
+    def _do(self, stage: str, steps: Sequence[Step], parts: Sequence[tuple[Part, ...]] = ()) -> list[Done]:
+        """Do a stage's steps, of which each stands for these parts of RAW. Raises: StepsFailed, RefusedError."""
+        self.at_work = parts
         start = time.perf_counter()
-        self._tell(stage, 0, len(steps))
-        done = (
-            self.engine(stage, steps, self.store, lambda finished, of: self._tell(stage, finished, of)) if steps else []
-        )
+        said = Progress(stage, 0, len(steps))
+        self._tell(said)
+
+        def tell(done: Done) -> None:
+            nonlocal said
+            said = _further(said, done.counts)
+            self._tell(said)
+
+        done = self.engine(stage, steps, self.store, tell) if steps else []
         self.timings[stage] = {
             "seconds": round(time.perf_counter() - start, 3),
             "cpu_seconds": round(sum(one.cpu_seconds for one in done), 3),
@@ -986,18 +1100,28 @@ class Run:
     def _stage(self, stage: str) -> Iterator[None]:
         """A stage that this process does itself."""
         start, cpu = time.perf_counter(), time.process_time()
-        self._tell(stage, 0, 1)
+        self._tell(Progress(stage, 0, 1))
         try:
             yield
         except OSError as error:
             raise ShardError(f"{stage}: {error.filename or ''}: {error.strerror or error}") from error
-        self._tell(stage, 1, 1)
+        self._tell(Progress(stage, 1, 1))
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         self.timings[stage] = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3), "done": 1, "resumed": 0}
 
-    def _tell(self, stage: str, done: int, steps: int) -> None:
+    def _tell(self, said: Progress) -> None:
         for listener in self.listeners:
-            listener(stage, done, steps)
+            listener(said)
+
+
+def _further(said: Progress, counts: Mapping[str, Any]) -> Progress:
+    """With another step, and what it counted."""
+    return said._replace(
+        done=said.done + 1,
+        records=said.records + counts.get("documents", 0),
+        bytes=said.bytes + counts.get("text", 0),
+        rejected=said.rejected + counts.get("rejected", 0),
+    )
 
 
 def _inputs(store: Store, state: State) -> dict[str, dict[str, Any]]:

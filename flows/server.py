@@ -1,52 +1,26 @@
-"""Prefect's API, and how a run ends: the user's server or an embedded one, and what Ctrl-C and SIGTERM do.
+"""Prefect's API, where a user names one, and how a run ends: what Ctrl-C and SIGTERM do.
 
-The server Prefect would start by itself is of this process's group: Ctrl-C ends it first, and the client then asks a
-dead server for a minute and a half; kill -9 leaves it behind; and it holds the caller's output. Ours has a session,
-a log and settings of its own, is reached without a proxy, and ends with this process, however that ends.
+No server is started here: a run without a named one does without Prefect, which saves its seconds and loses nothing but
+the record in a database that nobody would look at.
 """
 
-import atexit
 import multiprocessing
 import os
 import re
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import tomllib
-import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-from flows import is_home, prefect_profiles, remove_home
+from flows import prefect_profiles, remove_home
 from flows.processes import end_processes
 from transforms.errors import ConfigError, ShardError
-
-# What the embedded server runs. Not `python -m uvicorn`, which looks for modules in the working directory. Its standard
-# input is a pipe that nobody writes to: it ends with the process at the other end. It serves us alone, on the loopback
-# device: what a user demands of a server of his own would only keep us out.
-_SERVE = """
-import os, sys, threading
-
-def end_with_parent():
-    sys.stdin.buffer.read()
-    os._exit(0)
-
-threading.Thread(target=end_with_parent, daemon=True).start()
-import uvicorn
-from prefect.server.api.server import create_app
-from prefect.settings import temporary_settings
-
-own = {"auth_string": None, "base_path": None, "csrf_protection_enabled": False}
-with temporary_settings({f"server.api.{name}": value for name, value in own.items()}):
-    uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_level="error", lifespan="on")
-"""
 
 _REACH_SECONDS = 10.0  # a server that is there answers in milliseconds; one behind a firewall never
 _UNWIND_SECONDS = 5.0  # what an interrupted run has to tell Prefect that it ends
@@ -60,22 +34,33 @@ class Terminated(BaseException):
     """SIGTERM, where Ctrl-C would be KeyboardInterrupt."""
 
 
-@contextmanager
-def prefect_server() -> Iterator[str]:
-    """The URL of Prefect's API: the one a user names, or that of an embedded server, which this process keeps.
+def named_api() -> str | None:
+    """The URL of Prefect's API that a user names, None for none. Within a flow it is that flow's, which may be its own
+    ("")."""
+    return url if (url := _api_of_flow()) is not None else _users_api()
 
-    Within a flow it is that flow's. Raises: ConfigError (Prefect can't be set up), ShardError (no server answers).
-    """
-    if (url := _api_of_flow()) is not None:
-        yield url
-    elif url := _users_api():
-        with _without_proxies() if re.match(r"https?://(127\.|localhost\b|\[::1\])", url) else nullcontext():
-            _reach(url)
-            with _losses_told(url):
-                yield url
-    else:
-        with _embedded_server() as url, _losses_told(url):
-            yield url
+
+def needed_api() -> str:
+    """The same, where there must be one. Raises: ConfigError."""
+    if (url := named_api()) is None:
+        raise ConfigError(
+            "a schedule needs a Prefect server that stays: start it, `prefect server start`, and name it, "
+            "`export PREFECT_API_URL=http://127.0.0.1:4200/api`"
+        )
+    return url
+
+
+@contextmanager
+def reached(url: str) -> Iterator[None]:
+    """While a named API is used. Raises: ConfigError (Prefect can't be set up), ShardError (it doesn't answer, or is
+    lost on the way)."""
+    if _api_of_flow() is not None:
+        yield
+        return
+    with _without_proxies() if re.match(r"https?://(127\.|localhost\b|\[::1\])", url) else nullcontext():
+        _reach(url)
+        with _losses_told(url):
+            yield
 
 
 def check_main_guard() -> None:
@@ -109,9 +94,8 @@ def _users_api() -> str | None:
         and "PREFECT_API_URL" not in prefect_profiles()
         and not any(place.is_file() for place in places)
     ):
-        return None  # not worth the seconds that Prefect takes to import, while no server starts
-    url: str | None = _settings().api.url
-    return url
+        return None  # not worth the seconds that Prefect takes to import
+    return _settings().api.url or None
 
 
 def _settings() -> Any:
@@ -173,79 +157,7 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-_servers: "dict[str, subprocess.Popen[bytes]]" = {}  # this process's, by URL
-_starting = threading.Lock()
 _interrupted = threading.Event()
-
-
-@contextmanager
-def _embedded_server() -> Iterator[str]:
-    """Start it, or find it started. It stays till the process ends: Prefect sends it the last logs then."""
-    with _without_proxies():
-        with _starting:
-            url = next((url for url, server in _servers.items() if server.poll() is None), None) or _start_server()
-        from prefect.settings import temporary_settings
-
-        with temporary_settings({"api.url": url, "api.auth_string": None}):
-            yield url
-
-
-def _start_server() -> str:
-    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
-    if not is_home(home):
-        raise ConfigError(f"Prefect's folder {home} can't be written to: set PREFECT_HOME to one that can")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/api"
-    with tempfile.TemporaryFile() as log:
-        server = _servers[url] = subprocess.Popen(
-            [sys.executable, "-P", "-c", _SERVE, str(port)],
-            env=os.environ
-            | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"},
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        atexit.register(_end, server, os.getpid())
-        # Imported while the server comes up: it takes seconds, too.
-        seconds = _settings().server.ephemeral.startup_timeout_seconds
-        _wait_for(server, url, seconds, log)
-    return url
-
-
-def _wait_for(server: "subprocess.Popen[bytes]", url: str, seconds: float, log: IO[bytes]) -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise ShardError(f"Prefect's embedded server ended before it answered: {_cause(log)}")
-        with suppress(OSError), direct.open(f"{url}/health", timeout=5) as answer:
-            if answer.status == 200:
-                return
-        if _interrupted.wait(0.1):
-            raise Terminated
-    raise ShardError(f"Prefect's embedded server did not answer within {seconds:.0f} seconds: {_cause(log)}")
-
-
-def _cause(log: IO[bytes]) -> str:
-    """The line of a log that says what went wrong: the last that names an exception, else the last."""
-    log.seek(0)
-    lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b.*: \S", line)]
-    return (errors or lines or ["it said nothing"])[-1]
-
-
-def _end(server: "subprocess.Popen[bytes]", owner: int) -> None:
-    if os.getpid() != owner:  # a fork of ours that ends is no reason
-        return
-    if not _interrupted.is_set():  # it writes down the last of the run's history, which takes it seconds
-        server.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(timeout=5)
-    server.kill()
-    server.wait()
 
 
 @contextmanager
@@ -266,6 +178,12 @@ def handle_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # of a job in the background
             signal.signal(number, _interrupt)
+
+
+def leave_signals() -> None:
+    """From here on they do what Python has them do."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _interrupt(number: int, _: object) -> NoReturn:
@@ -323,12 +241,10 @@ def leave(code: int) -> NoReturn:
     if _work is not None and not _work.is_alive():
         sys.exit(code)
     end_processes()
-    for server in _servers.values():
-        _end(server, os.getpid())
     remove_home()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except BrokenPipeError:  # whoever read has seen enough
-        code = code or 1
+        pass
     os._exit(code)

@@ -5,6 +5,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,31 +51,44 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[str]:
-    """The URL of a server that lives as long as the tests."""
-    from flows.server import prefect_server
+    """The URL of a server that lives as long as the tests, and is this process's from now on."""
+    from prefect.settings import get_current_settings
+    from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_server() as url:
+    with prefect_test_harness(server_startup_timeout=120):
+        url = get_current_settings().api.url
+        assert url is not None
         yield url
 
 
 Run = Callable[..., dict[str, Any]]
 
 
+def curated_by(raw: Path, curated: Path, config: dict[str, Any] | None = None, **parameters: Any) -> dict[str, Any]:
+    """A run without Prefect, inline if nothing else is said; `config` as a TOML file has it. Its summary."""
+    from flows.parameters import flatten, parse
+    from flows.run import curate_dataset
+    from transforms.config import from_mapping
+
+    given = {"raw": str(raw), "curated": str(curated), "engine": "inline"} | flatten(from_mapping(config or {}))
+    return curate_dataset(*parse(given | parameters))
+
+
 @pytest.fixture
 def run() -> Run:
-    """A run in this process, without Prefect: `run(raw, curated, **parameters)`."""
-    from flows.curate import curate
-
-    def _run(raw: Path, curated: Path, **parameters: Any) -> dict[str, Any]:
-        summary: dict[str, Any] = curate(raw=str(raw), curated=str(curated), **{"engine": "inline"} | parameters)
-        return summary
-
-    return _run
+    """A run in this process: `run(raw, curated, **parameters)`."""
+    return curated_by
 
 
 @pytest.fixture
-def run_local(prefect_api: str) -> Run:
-    """The same under Prefect, in worker processes."""
+def run_local() -> Run:
+    """The same in worker processes."""
+    return partial(curated_by, engine="local", workers=1)
+
+
+@pytest.fixture
+def run_in_prefect(prefect_api: str) -> Run:
+    """The same as a flow."""
     from flows.curate import curate
 
     def _run(raw: Path, curated: Path, **parameters: Any) -> dict[str, Any]:

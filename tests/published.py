@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows.curate import curate
-from tests.conftest import article, write_jsonl
+from tests.conftest import article, curated_by, write_jsonl
 
 URL = "https://e.example.org/"
 # What ftfy and our own rules repair, in a sentence: the ledger has spans of every kind, also beyond U+FFFF.
@@ -64,8 +63,7 @@ def make_empty(folder: Path) -> Path:
 
 
 def run(raw: Path, curated: Path, **parameters: Any) -> dict[str, Any]:
-    summary: dict[str, Any] = curate(raw=str(raw), curated=str(curated), **{"engine": "inline"} | parameters)
-    return summary
+    return curated_by(raw, curated, **parameters)
 
 
 def plain(value: Any) -> Any:

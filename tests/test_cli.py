@@ -10,18 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import article, rows, write_jsonl
+from tests.conftest import article, curated_by, rows, write_jsonl
 
-pytestmark = pytest.mark.flow
 TAMIS = Path(sys.executable).with_name("tamis")
 
 
 @pytest.fixture
-def tamis(prefect_api, tmp_path):
+def tamis(tmp_path):
     """Call the installed command in an empty folder."""
 
     def call(*arguments, cwd=tmp_path, **environment):
-        env = os.environ | {"PREFECT_API_URL": prefect_api, "COLUMNS": "120"} | environment
+        env = os.environ | {"PREFECT_API_URL": "", "COLUMNS": "120"} | environment
         command = [TAMIS] if TAMIS.exists() else [sys.executable, "-m", "flows.cli"]
         return subprocess.run([*command, *map(str, arguments)], cwd=cwd, env=env, capture_output=True, check=False)
 
@@ -29,14 +28,12 @@ def tamis(prefect_api, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory, prefect_api):
-    from flows.curate import curate
-
+def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     text = "Swans\r\n\r\nSwans\r\n\r\n" + article(1).replace("every", "fÃ¼r") + "\r\n<<:  The last tram\r\n"
     (folder / "raw").mkdir()
     (folder / "raw/swans.txt").write_bytes(text.encode())
-    curate(str(folder / "raw"), str(folder / "curated"), workers=1)
+    curated_by(folder / "raw", folder / "curated")
     return folder
 
 
@@ -75,7 +72,9 @@ def test_json_is_the_summary_and_nothing_else(tamis, tmp_path):
         (["run", "full", "--config", "broken.toml"], "not TOML"),
         (["run", "full", "--config", "unknown.toml"], "unknown key 'sharp_bytes'; known here: boilerplate"),
         (["run", "full", "--config", "wrong.toml"], "'shard_bytes' is 'many', expected int"),
-        (["run", "full", "--workers", "0"], "--workers"),
+        (["run", "full", "--workers", "-1"], "--workers"),
+        (["run", "full", "--engine", "dask"], "'engine' is 'dask', expected one of: local, inline"),
+        (["serve", "--cron", "0 3 * * *", "full"], "prefect server start"),
         (["run", "full", "--frobnicate"], "--frobnicate"),
         (["sieve"], "sieve"),
         (["verify", "nowhere"], "no dataset in nowhere"),
@@ -162,7 +161,7 @@ def test_help_names_every_command(tamis):
         assert command in done.stdout.decode()
 
 
-def test_ctrl_c_ends_at_once_with_130_and_the_next_run_goes_on(tamis, prefect_api, tmp_path):
+def test_ctrl_c_ends_at_once_with_130_and_the_next_run_goes_on(tamis, tmp_path):
     """As a terminal sends it: to the whole group."""
     write_jsonl(tmp_path / "raw/a.jsonl", [{"text": article(n)} for n in range(300)])
     ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -170,7 +169,7 @@ def test_ctrl_c_ends_at_once_with_130_and_the_next_run_goes_on(tamis, prefect_ap
         job = subprocess.Popen(
             [TAMIS, "run"],
             cwd=tmp_path,
-            env=os.environ | {"PREFECT_API_URL": prefect_api},
+            env=os.environ | {"PREFECT_API_URL": ""},
             stderr=subprocess.PIPE,
             start_new_session=True,
         )

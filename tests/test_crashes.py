@@ -258,7 +258,7 @@ def test_a_worker_that_a_reader_ends_costs_one_record(tmp_path: Path) -> None:
 
 # A Parquet of which a column's metadata ends the process of who looks at it.
 ABORTS = Path(__file__).parent / "data/fuzz/parquet/aborts.parquet"
-RUN = 'from flows.curate import curate_dataset; curate_dataset("raw", "curated", engine="inline")'
+RUN = 'from flows.curate import curate; curate("raw", "curated", engine="inline")'
 
 
 def raw_that_aborts(folder: Path) -> Path:
@@ -293,7 +293,6 @@ def test_fault_30_a_run_that_a_file_ended_is_followed_by_one_that_publishes(tmp_
     assert published(tmp_path / "curated") == (10, [CRASHED])
 
 
-@pytest.mark.flow
 def test_fault_30_a_file_that_ends_its_worker_is_one_rejected_record(tmp_path: Path, run_local: Run, run: Run) -> None:
     raw = raw_that_aborts(tmp_path)
     # so small that the planner looks at the footer

@@ -25,7 +25,7 @@ import zstandard
 
 from flows.store import Store
 from flows.versions.checks import verify
-from tests.conftest import Run, article, manifest_of, rows
+from tests.conftest import Run, article, curated_by, manifest_of, rows
 from tests.reading import outcomes, read_as_listed
 from transforms.config import Config, Limits
 from transforms.errors import RefusedError
@@ -168,8 +168,6 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
-    from flows.curate import curate
-
     folder = tmp_path_factory.mktemp("matrix")
     raw, curated = folder / "raw", folder / "curated"
     for name, content in FILES.items():
@@ -195,7 +193,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
     root.addHandler(keep)
     root.setLevel(logging.DEBUG)
     try:
-        summary = curate(raw=str(raw), curated=str(curated), engine="inline")
+        summary = curated_by(raw, curated)
     finally:
         root.removeHandler(keep)
         root.setLevel(level)

@@ -18,7 +18,7 @@ from flows.store import Store
 from flows.versions import history
 from flows.versions.checks import verify
 from flows.versions.export import Wanted, export
-from tests.conftest import Run, article, rows, tree, write_jsonl
+from tests.conftest import Run, article, curated_by, rows, tree, write_jsonl
 from tests.test_kills import STRIDE, Killed
 from transforms.errors import ConfigError, RefusedError
 
@@ -61,13 +61,11 @@ def ids(curated: Path) -> dict[str, str]:
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Documents 0-5; new states of 0 and 1; a near copy of 2, an exact one of 3 in another frame, one on another site,
     and a line that can't be read."""
-    from flows.curate import curate
-
     folder = tmp_path_factory.mktemp("nights")
     raw, curated = folder / "raw", folder / "curated"
 
     def run() -> None:
-        curate(raw=str(raw), curated=str(curated), engine="inline")
+        curated_by(raw, curated)
 
     def page(name: str, text: str) -> dict[str, str]:
         return {"url": URL + name, "text": text}

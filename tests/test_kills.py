@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from flows.curate import curate_dataset
 from flows.store import Effects, Store
 from flows.versions.checks import verify
-from tests.conftest import article, tree, write_jsonl
+from tests.conftest import article, curated_by, tree, write_jsonl
 
 SAMPLE = Path(__file__).parent.parent / "raw"
 # Of the effects of a night, with each of the three ways to die at it, one in so many is tried.
@@ -38,7 +37,7 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pages = [{"id": f"p{n}", "url": f"https://e.example.org/{n}", "text": article(n)} for n in range(12)]
     path = write_jsonl(raw / "pages/1.jsonl", [*pages, {"id": "copy", "text": article(3)}])
     path.write_text(path.read_text() + "{bad\n")
-    curate_dataset(str(raw), str(folder / "curated"), engine="inline")
+    curated_by(raw, folder / "curated")
     shutil.copytree(SAMPLE / "wissensfunke24.com", raw / "wissensfunke24.com")
     changed = [{**page, "text": page["text"] + "A correction was made at noon.\n"} for page in pages[2:5]]
     write_jsonl(raw / "pages/2.jsonl", [*changed, {"id": "p20", "url": "https://e.example.org/20", "text": article(5)}])
@@ -47,7 +46,7 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def night(folder: Path) -> dict[str, Any]:
-    return curate_dataset(str(folder / "raw"), str(folder / "curated"), engine="inline")
+    return curated_by(folder / "raw", folder / "curated")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from flows.store import Store
 from flows.versions.checks import verify
-from tests.conftest import article, manifest_of, rows, tree, write_jsonl
+from tests.conftest import article, curated_by, manifest_of, rows, tree, write_jsonl
 from transforms import select
 from transforms.errors import ConfigError, RefusedError
 from transforms.schema import DOCUMENTS, TABLES
@@ -19,17 +19,15 @@ from transforms.schema import DOCUMENTS, TABLES
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     """Two versions: three documents, then one that supersedes and a duplicate."""
-    from flows.curate import curate
-
     folder = tmp_path_factory.mktemp("dataset")
     raw, curated = folder / "raw", folder / "curated"
     url = "https://e.example.org/"
     write_jsonl(raw / "1.jsonl", [{"url": f"{url}{n}", "text": article(n) + "fÃ¼r\r\n"} for n in range(3)])
-    curate(raw=str(raw), curated=str(curated), engine="inline")
+    curated_by(raw, curated)
     write_jsonl(
         raw / "2.jsonl", [{"url": f"{url}0", "text": article(9)}, {"url": f"{url}8", "text": article(2) + "für\n"}]
     )
-    curate(raw=str(raw), curated=str(curated), engine="inline")
+    curated_by(raw, curated)
     return curated
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from flows.readers import compression
 from flows.show import rejects
-from tests.conftest import article, rows, write_jsonl
+from tests.conftest import article, curated_by, rows, write_jsonl
 from transforms import schema
 from transforms.config import Config, from_toml
 
@@ -32,8 +32,6 @@ def tamis(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    from flows.curate import curate
-
     folder = tmp_path_factory.mktemp("rejects")
     raw = folder / "raw"
     text = article(1)
@@ -53,11 +51,10 @@ def dataset(tmp_path_factory):
     (raw / "noise.txt").write_bytes(b"\xe2\x82\xac" * 60 + b"\xff" + b"\x80" * 900)
     pq.write_table(pa.table({"text": [article(3), None]}), raw / "rows.parquet")
     write_jsonl(raw / "old.jsonl", [{"url": "https://e.example.org/", "text": article(4), "fetched_at": "2024-01-01"}])
-    parameters = {"raw": str(raw), "curated": str(folder / "curated"), "engine": "inline"}
-    curate(**parameters)
+    curated_by(raw, folder / "curated")
     later = article(4) + "\nOn Monday the mayor of the town answered the letter of the three bakers.\n"
     write_jsonl(raw / "new.jsonl", [{"url": "https://e.example.org/", "text": later, "fetched_at": "2024-02-01"}])
-    curate(**parameters)
+    curated_by(raw, folder / "curated")
     return folder
 
 

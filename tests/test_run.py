@@ -42,7 +42,6 @@ def corpus(raw):
     return raw
 
 
-@pytest.mark.flow
 def test_workers_and_engines_do_not_matter(tmp_path, run, run_local):
     raw = corpus(tmp_path / "raw")
     config = {"shard_bytes": 6_000}

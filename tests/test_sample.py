@@ -6,18 +6,14 @@ import pytest
 
 from flows.store import Store
 from flows.versions.checks import verify
-from tests.conftest import rows
+from tests.conftest import curated_by, rows
 from tests.test_architecture import ROOT
-
-pytestmark = pytest.mark.flow
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory, prefect_api):
-    from flows.curate import curate
-
+def sample(tmp_path_factory):
     curated = tmp_path_factory.mktemp("sample") / "curated"
-    return curate(str(ROOT / "raw"), str(curated)), curated
+    return curated_by(ROOT / "raw", curated, engine="local"), curated
 
 
 def test_all_records_are_there(sample):

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.curate import curate_dataset
-from tests.conftest import Run, rows
+from tests.conftest import Run, curated_by, rows
 from tests.test_language import documents
 from transforms import fasttext_model
 from transforms.codes import code_of_label
@@ -120,7 +119,7 @@ def test_what_is_no_model_stops_a_run_before_its_first_step(tmp_path: Path, monk
 
     def run(path: Path) -> None:
         settings = {"language": {"second_opinion": str(path)}}
-        curate_dataset(str(tmp_path / "raw"), str(tmp_path / "curated"), settings, engine="inline")
+        curated_by(tmp_path / "raw", tmp_path / "curated", settings)
 
     for path in (vectors, tmp_path / "text.bin", tmp_path / "short.bin", tmp_path):
         with pytest.raises(ConfigError, match=r"language\.second_opinion"):
@@ -131,7 +130,6 @@ def test_what_is_no_model_stops_a_run_before_its_first_step(tmp_path: Path, monk
     assert not (tmp_path / "curated" / "current.json").exists()
 
 
-@pytest.mark.flow
 def test_a_run_has_it_in_every_worker(tmp_path: Path, run_local: Run) -> None:
     pytest.importorskip("fasttext")
     (tmp_path / "raw").mkdir()

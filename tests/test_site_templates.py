@@ -3,10 +3,9 @@
 import pytest
 
 from flows.show import templates
-from tests.conftest import article, write_jsonl
+from tests.conftest import article, curated_by, write_jsonl
 from transforms.errors import ConfigError
 
-pytestmark = pytest.mark.flow
 FOOTER = "Printed on Tuesdays by the brothers at the old gasworks"
 NOTICE = "Seit 1907 gibt es hier Brot fÃ¼r alle"  # counted, and shown, as repaired
 
@@ -16,10 +15,8 @@ def pages(numbers, site="e.example.org", footers=(FOOTER,)):
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory, prefect_api):
+def dataset(tmp_path_factory):
     """Two versions: the footer is a template with the first, the notice with the second."""
-    from flows.curate import curate
-
     folder = tmp_path_factory.mktemp("templates")
     versions = []
     for day, records in enumerate(
@@ -29,7 +26,7 @@ def dataset(tmp_path_factory, prefect_api):
         ]
     ):
         write_jsonl(folder / f"raw/{day}.jsonl", records)
-        versions.append(curate(str(folder / "raw"), str(folder / "curated"), workers=1)["version"])
+        versions.append(curated_by(folder / "raw", folder / "curated")["version"])
     return folder / "curated", versions
 
 

@@ -18,14 +18,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from flows.curate import curate_dataset
 from flows.forget import Name, forget, undo
 from flows.store import Store
 from flows.versions import history
 from flows.versions.checks import verify
 from flows.versions.export import Wanted, export
 from flows.versions.manifest import current
-from tests.conftest import article, rows, write_jsonl
+from tests.conftest import article, curated_by, rows, write_jsonl
 from transforms.errors import RefusedError
 
 URL = "https://e.example.org/"
@@ -69,7 +68,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("month")
     for number in range(NIGHTS):
         night(folder / "raw", number)
-        curate_dataset(str(folder / "raw"), str(folder / "curated"), engine="inline")
+        curated_by(folder / "raw", folder / "curated")
         assert pages(folder / "curated") == set(range(2 * number + 2))
     verify(Store(folder / "curated"))
     Month.folder = folder
@@ -102,7 +101,7 @@ class Month(RuleBasedStateMachine):
         return str(pointer["version"])
 
     def run(self, resume: bool = False) -> None:
-        curate_dataset(str(self.home / "raw"), str(self.home / "curated"), engine="inline", resume=resume)
+        curated_by(self.home / "raw", self.home / "curated", resume=resume)
 
     @rule(comes=st.booleans())
     def a_night(self, comes: bool) -> None:

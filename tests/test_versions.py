@@ -12,7 +12,7 @@ from flows.store import Store
 from flows.versions import history
 from flows.versions.checks import verify
 from flows.versions.diff import ABSENT, compare
-from tests.conftest import Run, article, rows, tree, write_jsonl
+from tests.conftest import Run, article, curated_by, rows, tree, write_jsonl
 from transforms.errors import ConfigError, RefusedError
 
 URL = "https://e.example.org/"
@@ -26,13 +26,11 @@ def lay(raw: Path, night: int, numbers: list[int], **said: Any) -> None:
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three versions: documents 0-3; 4 and a new text of 0; 5, 6 and a copy of 1."""
-    from flows.curate import curate
-
     folder = tmp_path_factory.mktemp("nights")
     raw, curated = folder / "raw", folder / "curated"
 
     def run() -> None:
-        curate(raw=str(raw), curated=str(curated), engine="inline")
+        curated_by(raw, curated)
 
     write_jsonl(raw / "0.jsonl", [{"url": f"{URL}{n}", "text": article(n)} for n in range(4)])
     run()

@@ -15,15 +15,17 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
-import tldextract
 import xxhash
 
 from transforms.schema import column_type, with_columns
+
+if TYPE_CHECKING:
+    import tldextract
 
 # Earlier ones are no times of a fetch: there was no web.
 FIRST_FETCH = datetime(1990, 1, 1, tzinfo=UTC)
@@ -34,7 +36,9 @@ PART_BITS = np.uint64(0xFFFF << 48)
 
 
 @cache
-def _suffixes() -> tldextract.TLDExtract:
+def _suffixes() -> "tldextract.TLDExtract":
+    import tldextract  # which imports requests: a third of a second that a night without URLs need not pay
+
     # The list that ships in the package: the network and a cache would make the site depend on the day. With the
     # private part, so that every blog of a hosting service is a site of its own.
     return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)

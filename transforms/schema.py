@@ -265,6 +265,7 @@ REJECT_REASONS = (
                 "no_text",
                 "not_a_file",
                 "same_file",
+                "shard_failed",
             ),
             *("trailing_garbage", "truncated", "unreadable", "unsupported_format", "wrong_type"),
         )

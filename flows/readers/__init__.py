@@ -110,6 +110,9 @@ class Reading:
         if part.format in NEVER_OPENED:
             yield _never_opened(part)
             return
+        if part.error:
+            yield rejected(part, "read.shard_failed", f"{part.path}: {part.error}")
+            return
         listed = Facts(part.size, part.mtime_ns, part.inode)
         try:
             with self.store.open(Ref("raw", part.key, "")) as file:

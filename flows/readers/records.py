@@ -29,7 +29,7 @@ class Part(NamedTuple):
     first_row: int = 0  # of the file, at `start` (Parquet)
     first_block: int = 0  # blocks of the file that whoever reads this part hashes
     end_block: int = 0
-    error: str = ""  # why it is "unreadable"
+    error: str = ""  # why it is "unreadable"; of what can be read, why it isn't: its work failed
 
     @property
     def is_whole(self) -> bool:

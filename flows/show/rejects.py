@@ -43,6 +43,7 @@ ADVICE = {
     "read.no_text": 'Name the field of the text in a config, as fields.text = "story", and run with --config.',
     "read.not_a_file": "Put a file there, or take it out of RAW.",
     "read.same_file": "Nothing to do: its records are read under the other path.",
+    "read.shard_failed": "Mend what it says; the next run reads it again, whatever it was.",
     "read.trailing_garbage": "What stands before it was read: if more should follow, get or make the file again.",
     "read.truncated": "Cut off: get the whole file, and run again.",
     "read.unreadable": "Let this user read it, mend the link, or unpack it with its password, and run again.",

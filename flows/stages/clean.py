@@ -115,6 +115,7 @@ def clean_piece(
     bands = documents["reject_reason"].null_count * column_type("bands").list_size
     return {
         "documents": len(documents),
+        "rejected": len(documents) - documents["reject_reason"].null_count,
         "forgotten": forgotten_in,
         "keys": bands,
         "text": pc.sum(pc.binary_length(documents["original"])).as_py() or 0,

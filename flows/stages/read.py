@@ -37,10 +37,11 @@ def read_piece(
 ) -> Counts:
     """Read these parts; `before` is the time from which on no page can have been fetched, ISO 8601.
 
-    Counts: how many pieces; of each part its lines, records, failed records and the hashes of its blocks.
+    Counts: how many pieces, records in all, rejected ones, bytes of text; of each part its lines, records, failed
+    records and the hashes of its blocks.
     """
     readings: list[dict[str, Any]] = []
-    counts: Counts = {"pieces": 0, "parts": readings, "implausible": 0}
+    counts: Counts = {"pieces": 0, "parts": readings, "implausible": 0, "documents": 0, "rejected": 0, "text": 0}
     for batch in _batches(work, [Part(*part) for part in parts], config, readings):
         _write(work, batch, config, datetime.fromisoformat(before), counts)
     return counts
@@ -93,6 +94,9 @@ def documents_of(records: Sequence[Record]) -> pa.Table:
 def _write(work: Work, batch: Sequence[Record], config: Config, before: datetime, counts: Counts) -> None:
     documents, implausible = date_fetches(documents_of(batch), before)
     counts["implausible"] += implausible
+    counts["documents"] += len(documents)
+    counts["rejected"] += len(documents) - documents["reject_reason"].null_count
+    counts["text"] += pc.sum(pc.binary_length(documents["original"])).as_py()
     write_piece(work, pipeline.prepare(documents, config), config, counts["pieces"])
     counts["pieces"] += 1
 

@@ -33,6 +33,14 @@ def current(store: Store) -> dict[str, Any] | None:
     return dict(pointer)
 
 
+def next_number(store: Store) -> int:
+    """The number of the next version: one never used before. Raises: RefusedError where `current.json` is damaged."""
+    pointer = current(store)
+    if pointer is None:
+        return 1
+    return int(pointer.get("next") or int(pointer["version"].split("-", 1)[0]) + 1)
+
+
 def pointer_bytes(pointer: dict[str, Any]) -> bytes:
     """What stands in `current.json`, with a hash over itself: no other file says what it ought to say."""
     return json_bytes({**pointer, "sha256": _digest(pointer)})
