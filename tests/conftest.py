@@ -49,6 +49,15 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("raw")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unflushed() -> Iterator[None]:
+    """No test cuts the power, so none waits for the disk: tens of thousands of times, some milliseconds each. Processes
+    that tests start do, as anybody's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.store._fsync", lambda path: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[str]:
     """The URL of a server that lives as long as the tests, and is this process's from now on."""

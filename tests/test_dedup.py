@@ -358,7 +358,7 @@ def verdicts_of(rows: list[dict]) -> dict[str, tuple]:
     }
 
 
-few = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @few

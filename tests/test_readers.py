@@ -194,6 +194,11 @@ def large(name: str) -> bytes:
     return dict(COMPRESS).get(name.rsplit(".", 1)[1], bytes)(lines)
 
 
+@cache
+def records_of_large(raw: Path, name: str) -> list[Record]:
+    return read(raw, name, large(name))
+
+
 class Failing(io.BufferedReader):
     """A file whose byte `at` can't be read, while `failures` lasts."""
 
@@ -236,9 +241,9 @@ def fail(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_a_failure_of_the_disk_is_no_record(raw: Path, fail: Any, name: str, at: int, error: int) -> None:
     """A3: nor is any of the file taken for read."""
     content = large(name)
+    records = records_of_large(raw, name)
     (raw / name).write_bytes(content)
     part = part_of(raw, name)
-    records = list(reading(raw, part))
     fail(error, min(at, len(content) - 1))
     failed = reading(raw, part)
     found: list[Record] = []
