@@ -13,7 +13,7 @@ test: $(VENV)/consumers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Every version is pinned in constraints.txt: an unpinned Prefect does not start (see docs/decisions.md).
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -18,8 +18,8 @@ DEEP = zip_of([("b.zip", zip_of([("c.zip", zip_of([("d.txt", b"deep")])), ("c.tx
 TWO = [("a.txt", b"one"), ("b.txt", b"two"), ("c.txt", b"three")]
 
 CASES: list[tuple[str, bytes, dict[str, Any], list[tuple[str, str]]]] = [
-    ("a.txt.gz", gzip.compress(LONG), {"file_bytes": 999}, [("a.txt.gz", "limit.file_bytes")]),
-    ("a.txt.gz", gzip.compress(b"short"), {"file_bytes": 5}, [("a.txt.gz", "short")]),
+    ("a.txt.gz", gzip.compress(LONG, mtime=0), {"file_bytes": 999}, [("a.txt.gz", "limit.file_bytes")]),
+    ("a.txt.gz", gzip.compress(b"short", mtime=0), {"file_bytes": 5}, [("a.txt.gz", "short")]),
     (
         "a.jsonl",
         LINES,

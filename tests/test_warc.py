@@ -189,15 +189,15 @@ def bare_deflate(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
-        (gzip.compress(PAGE.encode()), {"Content_Encoding": "gzip"}),
-        (gzip.compress(PAGE.encode()), {"Content_Encoding": "X-GZIP"}),
-        (gzip.compress(PAGE.encode()) + b"rest", {"Content_Encoding": "gzip"}),
+        (gzip.compress(PAGE.encode(), mtime=0), {"Content_Encoding": "gzip"}),
+        (gzip.compress(PAGE.encode(), mtime=0), {"Content_Encoding": "X-GZIP"}),
+        (gzip.compress(PAGE.encode(), mtime=0) + b"rest", {"Content_Encoding": "gzip"}),
         (zlib.compress(PAGE.encode()), {"Content_Encoding": "deflate"}),
         (bare_deflate(PAGE.encode()), {"Content_Encoding": "deflate"}),
         (zstandard.compress(PAGE.encode()), {"Content_Encoding": "zstd"}),
         (chunked(PAGE.encode()), {"Transfer_Encoding": "chunked"}),
-        (chunked(gzip.compress(PAGE.encode())), {"Transfer_Encoding": "chunked", "Content_Encoding": "gzip"}),
-        (gzip.compress(zlib.compress(PAGE.encode())), {"Content_Encoding": "deflate, gzip"}),
+        (chunked(gzip.compress(PAGE.encode(), mtime=0)), {"Transfer_Encoding": "chunked", "Content_Encoding": "gzip"}),
+        (gzip.compress(zlib.compress(PAGE.encode()), mtime=0), {"Content_Encoding": "deflate, gzip"}),
         # undone by the crawler, which kept the header
         (PAGE.encode(), {"Transfer_Encoding": "chunked", "Content_Encoding": "gzip"}),
         (chunked(PAGE.encode())[:-2] + b"Expires: 0\r\nX-Sum: a:b\r\n\r\n", {"Transfer_Encoding": "chunked"}),
@@ -231,7 +231,7 @@ def test_brotli_without_the_extra_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(
     ("body", "headers", "reason"),
     [
-        (gzip.compress(PAGE.encode())[:-12], {"Content_Encoding": "gzip"}, "read.truncated"),
+        (gzip.compress(PAGE.encode(), mtime=0)[:-12], {"Content_Encoding": "gzip"}, "read.truncated"),
         (zlib.compress(PAGE.encode())[:-12], {"Content_Encoding": "deflate"}, "read.truncated"),
         (b"\0\1\2" * 30, {"Content_Encoding": "deflate"}, "read.corrupt"),
         (b"\0\1\2" * 30, {"Content_Encoding": "own"}, "read.unsupported_format"),
@@ -241,8 +241,8 @@ def test_brotli_without_the_extra_says_what_to_install(monkeypatch):
         (b"5\r\n<p>Fog\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}, "read.corrupt"),  # longer than it says
         (b"5\r\n<p>Fo\r\n0\r\n5\r\n<p>Fo\r\n0\r\n\r\n", {"Transfer_Encoding": "chunked"}, "read.corrupt"),
         (b"", {f"X_{number}": "x" * 100 for number in range(800)}, "read.corrupt"),  # headers of HTTP without an end
-        (gzip.compress(bytes(600_000)), {"Content_Encoding": "gzip"}, "limit.expansion"),
-        (gzip.compress(PAGE.encode() * 9000, 0), {"Content_Encoding": "gzip"}, "limit.record_bytes"),
+        (gzip.compress(bytes(600_000), mtime=0), {"Content_Encoding": "gzip"}, "limit.expansion"),
+        (gzip.compress(PAGE.encode() * 9000, 0, mtime=0), {"Content_Encoding": "gzip"}, "limit.record_bytes"),
     ],
 )
 def test_a_payload_that_is_damaged_or_a_bomb_is_rejected_alone(body, headers, reason):
