@@ -45,7 +45,7 @@ class Told:
     """What one flow run tells of the dataset it curates."""
 
     def __init__(self, raw: str, curated: str) -> None:
-        self.raw, self.curated = raw, str(Path(curated).absolute())
+        self.raw, self.curated = str(Path(raw).absolute()), str(Path(curated).absolute())
         self.name = name_of(curated)
         self.log = get_run_logger()
         self.progress: UUID | None = None

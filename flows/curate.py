@@ -54,7 +54,7 @@ def _with_parameters(function: Any) -> Served:
     function.__doc__ = docstring(function.__doc__)
     function.__signature__ = signature()
     threads: Any = ThreadPoolTaskRunner(max_workers=MOST_TASKS)  # they only wait for the workers
-    return Served(function, name="curate", flow_run_name=_flow_run_name, task_runner=threads)
+    return Served(function, name="curate", flow_run_name=_flow_run_name, task_runner=threads, persist_result=False)
 
 
 @_with_parameters

@@ -170,15 +170,11 @@ def _tasks(workers: Workers) -> Engine:
     def run(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[Done]:
         said: SimpleQueue[Done | None] = SimpleQueue()  # told where the run waits, not in the tasks' threads
         size = -(-len(steps) // MOST_TASKS)
-        batches = {
-            f"{first + 1}-{min(first + size, len(steps))} of {len(steps)}": _Batch(
-                workers,
-                {number: steps[number] for number in range(first, min(first + size, len(steps)))},
-                store,
-                said.put,
-            )
-            for first in range(0, len(steps), size)
-        }
+        batches: dict[str, _Batch] = {}
+        for first in range(0, len(steps), size):
+            batch = dict(enumerate(steps[first : first + size], first))
+            shards = str(first + 1) if len(batch) == 1 else f"{first + 1}-{first + len(batch)}"
+            batches[f"{shards} of {len(steps)}"] = _Batch(workers, batch, store, said.put)
 
         @task(
             name=stage,
@@ -200,6 +196,8 @@ def _tasks(workers: Workers) -> Engine:
         for _ in futures:
             while (one := said.get()) is not None:
                 tell(one)
+        for future in futures:
+            future.wait()  # till its state is known: the callback comes before
         states = [future.state for future in futures]
         failures = {number: error for batch in batches.values() for number, error in batch.failures.items()}
         if not failures:  # a task that never came to its steps

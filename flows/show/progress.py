@@ -31,8 +31,9 @@ def _text_of(said: "Progress", seconds: float) -> str:
     if not said.records:
         return ""
     rejected = f", {said.rejected:,} rejected" if said.rejected else ""
-    speed = f", {said.bytes / 1e6 / seconds:.1f} MB/s" if seconds > 0.1 else ""
-    return f"{said.records:,} records{rejected}, {said.bytes / 1e6:.1f} MB{speed}"
+    size = f", {said.bytes / 1e6:.1f} MB" if said.bytes else ""
+    speed = f", {said.bytes / 1e6 / seconds:.1f} MB/s" if said.bytes > 1e5 * seconds > 1e4 else ""
+    return f"{said.records:,} records{rejected}{size}{speed}"
 
 
 def log_json(level: str, message: str, **facts: Any) -> None:
