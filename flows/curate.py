@@ -81,7 +81,6 @@ def serve_nightly(options: Options, config: Config, cron: str, timezone: str, na
             schedule=schedule,
             tags=["tamis"],
             parameters={**asdict(options), **flatten(config)},
-            limit=1,
             # Not CANCEL_NEW: a run that died without a word would cancel all later ones.
             global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
         )
