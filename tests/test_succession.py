@@ -321,7 +321,7 @@ def nights(world, order=list) -> Iterator[tuple[list[Document], list[Verdict]]]:
         ]
 
 
-many = settings(max_examples=400)
+many = settings(max_examples=200)
 
 
 @many
