@@ -5,6 +5,8 @@ from dataclasses import replace
 from unicodedata import normalize
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from transforms.boilerplate import anchors
 from transforms.boilerplate.anchors import (
@@ -119,6 +121,38 @@ def test_a_rule_is_complete(rule: Rule) -> None:
     assert rule.phrases or rule.shared or rule.patterns or rule.value == "date"
     assert not rule.cased or rule.kind == "paragraph"
     assert rule.when or rule.kind != "paragraph" or not rule.patterns  # a paragraph's patterns need a cheap test
+
+
+LINE_PATTERNS = [
+    (anchors._script_of(rule), anchors._fold_pattern(pattern))
+    for rule in rules()
+    if rule.kind != "paragraph" and not rule.when
+    for pattern in rule.patterns
+]
+
+
+def tried(script: str, folded: str) -> list[str]:
+    return [entry.pattern for entry in anchors._candidate_patterns(script, folded)]
+
+
+@given(st.data())
+@settings(max_examples=500)
+def test_a_line_is_tried_by_each_pattern_that_it_matches(data: st.DataObject) -> None:
+    script, pattern = data.draw(st.sampled_from(LINE_PATTERNS))
+    line = data.draw(st.from_regex(pattern, fullmatch=True))
+    assert pattern in tried("Latn" if script == "any" else script, line)
+
+
+def test_lines_are_tried_by_each_pattern_that_they_match() -> None:
+    """All patterns, one after another, find nothing in an example that those chosen by its beginning don't."""
+    for rule in rules():
+        for example in rule.strip if rule.patterns else ():
+            core = anchors._trim(example)
+            folded, script = fold(core).rstrip("! "), anchors._script(core)
+            every = anchors._lexicon().patterns.get(script) or anchors._lexicon().patterns["any"]
+            matching = [entry.pattern for entry in every if re.fullmatch(entry.pattern, folded)]
+            candidates = tried(script, folded)
+            assert [pattern for pattern in candidates if pattern in matching] == matching
 
 
 def test_rule_ids_are_unique() -> None:

@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import groupby
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
@@ -169,55 +170,107 @@ def _script_of(rule: Rule) -> str:
     return "any" if rule.language == "any" else _script(" ".join((*rule.patterns, *rule.phrases)))
 
 
-def _openings(pattern: str) -> frozenset[str] | None:
-    """The characters a match can open with, digits as "0"; None where any can. For dispatch, never for matching.
+# So much of how a match begins is told apart.
+HEAD_CHARS = 6
+# By so many letters the patterns are looked up.
+OPENING = 3
+# More beginnings than this are not told apart any further.
+HEADS = 500
+_COUNT_OF = re.compile(r"[?*+]|\{(?P<least>\d+)(?P<to>,?)(?P<most>\d*)\}")
+_CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
+_ESCAPED = re.compile(r"\\([^a-z\\])")
+_NUMBER = re.compile(r"\d+")
+
+
+def _heads(pattern: str) -> tuple[str, ...]:
+    """How a match can begin, numbers as "0", up to HEAD_CHARS; "" where any way. For dispatch, never for matching.
 
     Reads what the rules are written in: literals, classes, groups, alternatives and their counts.
 
-    >>> sorted(_openings("(?:all )?comments?|[(]?no"))
-    ['(', 'a', 'c', 'n']
+    >>> _heads("(?:all )?comments?|[(]?no")
+    ('(no', 'all co', 'commen', 'no')
     """
-    openings, _, _ = _read_openings(pattern, 0)
-    return openings
+    closed: set[str] = set()
+    opened, _ = _read_heads(pattern, 0, frozenset([""]), closed)
+    # What begins with another of them is one of its matches.
+    heads = closed | opened
+    return tuple(sorted(head for head in heads if not any(head[:end] in heads for end in range(len(head)))))
 
 
-def _read_openings(pattern: str, at: int) -> tuple[frozenset[str] | None, bool, int]:
-    """From `at` to the end of the group: opening characters, whether it may be empty, and where it ended."""
-    every: set[str] | None = set()
-    may_be_empty = False
-    open_still = True  # all read so far of this alternative may be empty
+def _read_heads(pattern: str, at: int, before: frozenset[str], closed: set[str]) -> tuple[frozenset[str], int]:
+    """From `at` to the end of the group: what may stand up to there where `before` stood, and where that is. What can't
+    be told any further is `closed`."""
+    found: frozenset[str] = frozenset()
+    opened = before
     while at < len(pattern) and pattern[at] != ")":
         if pattern[at] == "|":
-            may_be_empty, open_still, at = may_be_empty or open_still, True, at + 1
+            found, opened, at = found | opened, before, at + 1
             continue
-        atom: frozenset[str] | None
-        empty = False
-        if pattern[at] == "(":
-            start = pattern.index(">", at) + 1 if pattern.startswith("(?P<", at) else at + 1
-            atom, empty, at = _read_openings(pattern, start + 2 if pattern.startswith("?:", start) else start)
-            at += 1
-        elif pattern[at] == "[":
-            end = pattern.index("]", at + 2)
-            inside = pattern[at + 1 : end]
-            plain = not inside.startswith("^") and "\\" not in inside and "-" not in inside[1:-1]
-            atom, at = (frozenset(inside) if plain else None), end + 1
-        elif pattern[at] == "\\":
-            code = pattern[at + 1]
-            atom, empty = (
-                {"d": frozenset("0"), "b": frozenset[str]()}.get(code, None if code.isalpha() else frozenset(code)),
-                code == "b",
-            )
-            at += 2
-        else:
-            atom, at = (None if pattern[at] == "." else frozenset(pattern[at])), at + 1
-        if at < len(pattern) and pattern[at] in "?*+{":
-            empty = empty or pattern[at] in "?*" or pattern.startswith("{0,", at)
-            at = pattern.index("}", at) + 1 if pattern[at] == "{" else at + 1
-        if open_still:
-            every = None if every is None or atom is None else every | atom
-            open_still = empty
-    digits = None if every is None else frozenset("0" if letter.isdigit() else letter for letter in every)
-    return digits, may_be_empty or open_still, at
+        start, at = at, _end_of_atom(pattern, at)
+        least = most = 1
+        if (count := _COUNT_OF.match(pattern, at)) is not None:
+            at = count.end()
+            least = int(count["least"] or (count[0] == "+"))
+            most = 1 if count[0] == "?" else int(count["most"] or (least if count["least"] and not count["to"] else 99))
+        for _ in range(min(least, HEAD_CHARS)):
+            opened = _with_atom(pattern, start, opened, closed)
+        more = opened
+        for _ in range(min(most, HEAD_CHARS) - least):
+            more = _with_atom(pattern, start, more, closed) - opened
+            opened |= more
+        if len(opened) > HEADS:
+            closed |= opened
+            opened = frozenset()
+    return found | opened, at
+
+
+def _end_of_atom(pattern: str, at: int) -> int:
+    if pattern[at] == "\\":
+        return at + 2
+    if (letters := _CLASS.match(pattern, at)) is not None:
+        return letters.end()
+    end = at + 1
+    if pattern[at] == "(":
+        while pattern[end] != ")":
+            end = _end_of_atom(pattern, end)
+        end += 1
+    return end
+
+
+def _inside(pattern: str, at: int) -> int:
+    """Where what is in a group begins."""
+    return pattern.index(">", at) + 1 if pattern.startswith("(?P<", at) else at + (3 if pattern[at + 1] == "?" else 1)
+
+
+def _with_atom(pattern: str, at: int, before: frozenset[str], closed: set[str]) -> frozenset[str]:
+    """What may stand up to the end of the atom at `at`."""
+    if not before:
+        return before
+    if pattern[at] == "(":
+        return _read_heads(pattern, _inside(pattern, at), before, closed)[0]
+    letters: str | None = pattern[at]
+    if pattern[at] == "[":
+        inside = _ESCAPED.sub(r"\1", pattern[at + 1 : _end_of_atom(pattern, at) - 1])
+        is_plain = not inside.startswith("^") and "\\" not in inside and "-" not in inside[1:-1]
+        letters = inside if is_plain else None
+    elif pattern[at] == "\\":
+        code = pattern[at + 1]
+        if code == "b":
+            return before
+        letters = "0" if code == "d" else None if code.isalpha() else code
+    elif pattern[at] == ".":
+        letters = None
+    if letters is None:
+        closed |= before
+        return frozenset()
+    longer = {
+        head + ("" if letter.isdigit() and head[-1:] == "0" else "0" if letter.isdigit() else letter)
+        for head in before
+        for letter in letters
+    }
+    cut = {head for head in longer if len(head) == HEAD_CHARS}
+    closed |= cut
+    return frozenset(longer - cut)
 
 
 # --- what a label's value must look like ---------------------------------------------------------------------------
@@ -254,19 +307,30 @@ def _is_date(value: str, bare: bool) -> bool:
 _AROUND = tuple((before, after) for before in ("", "(", '"') for after in ("", ".", ",", ";", ":", "!", "?", ")", '"'))
 
 
+class _Pattern(NamedTuple):
+    number: int
+    heads: tuple[str, ...]  # how a match can begin, as `_heads` has it
+    pattern: str
+    rule: Rule
+
+
+# Patterns are compiled when a line may match: all of them at once would take two seconds of every process.
+_compiled = cache(re.compile)
+
+
 @dataclass(frozen=True, slots=True)
 class _Lexicon:
     rules: tuple[Rule, ...]
     whole: dict[str, Rule]  # folded phrase of headings and lines
     labels: dict[str, Rule]  # folded phrase before a colon
     bare: dict[str, tuple[tuple[str, Rule], ...]]  # first token -> (folded phrase and a space, rule), longest first
-    patterns: dict[str, tuple[tuple[str, Rule, frozenset[str] | None], ...]]  # script -> pattern, rule, openings
-    guarded: dict[str, tuple[tuple[re.Pattern[str], Rule], ...]]  # a word of the line -> patterns
+    patterns: dict[str, tuple[_Pattern, ...]]  # by script
+    guarded: dict[str, tuple[_Pattern, ...]]  # by a word of the line
     date_rule: Rule
     triggers: dict[str, tuple[int, ...]]  # a word of the paragraph -> paragraphs
     substrings: dict[str, tuple[tuple[str, int], ...]]  # script whose words are not found so -> (part, paragraph)
     any_substring: dict[str, re.Pattern[str]]
-    paragraphs: tuple[tuple[tuple[str, ...], re.Pattern[str] | None, Rule], ...]  # by confidence, highest first
+    paragraphs: tuple[tuple[tuple[str, ...], str, Rule], ...]  # phrases, pattern or "", by confidence, highest first
 
 
 def load() -> tuple[Rule, ...]:
@@ -292,8 +356,8 @@ def _of_words(rule: Rule, folded: str) -> Rule:
     return replace(rule, field="modified_raw") if is_change else rule
 
 
-def _surrounded(words: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    return ((before, fold(word), after) for word in words for before, after in _AROUND)
+def _surrounded(words: Iterable[str]) -> Iterator[str]:
+    return (before + word + after for word in map(fold, words) for before, after in _AROUND)
 
 
 def _enter(table: dict[str, Rule], phrase: str, rule: Rule) -> None:
@@ -310,9 +374,10 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
     whole: dict[str, Rule] = {}
     labels: dict[str, Rule] = {}
     bare: dict[str, list[tuple[str, Rule]]] = {}
-    scripted: dict[str, list[tuple[str, Rule]]] = {"any": [], **{_script_of(rule): [] for rule in loaded}}
-    guarded: dict[str, list[tuple[re.Pattern[str], Rule]]] = {}
+    scripted: dict[str, list[_Pattern]] = {"any": [], **{_script_of(rule): [] for rule in loaded}}
+    guarded: dict[str, list[_Pattern]] = {}
     named: dict[str, Rule] = {}
+    number = 0
     for rule in loaded:
         if rule.kind == "paragraph":
             continue
@@ -324,12 +389,16 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
             if rule.kind == "label" and rule.bare is not None:
                 bare.setdefault(phrase.split(" ", 1)[0], []).append((phrase + " ", meant))
         script = _script_of(rule)
-        for entries in scripted.values() if script == "any" else (scripted[script],):
-            entries.extend((_fold_pattern(pattern), rule) for pattern in rule.patterns if not rule.when)
-        for before, word, after in _surrounded(rule.when):
-            guarded.setdefault(before + word + after, []).extend(
-                (re.compile(_fold_pattern(pattern)), rule) for pattern in rule.patterns
-            )
+        patterns = [
+            _Pattern(number + at, _heads(pattern), pattern, rule)
+            for at, pattern in enumerate(map(_fold_pattern, rule.patterns))
+        ]
+        number += len(patterns)
+        if not rule.when:
+            for entries in scripted.values() if script == "any" else (scripted[script],):
+                entries += patterns
+        for word in _surrounded(rule.when):
+            guarded.setdefault(word, []).extend(patterns)
     for phrases in bare.values():
         phrases.sort(key=lambda entry: -len(entry[0]))
 
@@ -337,7 +406,7 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
     triggers: dict[str, list[int]] = {}
     substrings: dict[str, list[tuple[str, int]]] = {}
     said: dict[str, Rule] = {}
-    paragraphs: list[tuple[tuple[str, ...], re.Pattern[str] | None, Rule]] = []
+    paragraphs: list[tuple[tuple[str, ...], str, Rule]] = []
     for number, rule in enumerate(paragraph_rules):
         folded_phrases = tuple(fold(phrase) for phrase in rule.phrases)
         for phrase in folded_phrases:
@@ -347,23 +416,16 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
             if script not in _WORD_SCRIPTS:
                 substrings.setdefault(script, []).append((sign, number))
                 continue
-            for before, word, after in _surrounded((max(sign.split(), key=len),)):
-                triggers.setdefault(before + word + after, []).append(number)
-        expression = (
-            re.compile("|".join(pattern if rule.cased else _fold_pattern(pattern) for pattern in rule.patterns))
-            if rule.patterns
-            else None
-        )
-        paragraphs.append((folded_phrases, expression, rule))
+            for word in _surrounded((max(sign.split(), key=len),)):
+                triggers.setdefault(word, []).append(number)
+        pattern = "|".join(pattern if rule.cased else _fold_pattern(pattern) for pattern in rule.patterns)
+        paragraphs.append((folded_phrases, pattern, rule))
     return _Lexicon(
         rules=tuple(loaded),
         whole=whole,
         labels=labels,
         bare={token: tuple(phrases) for token, phrases in bare.items()},
-        patterns={
-            script: tuple((pattern, rule, _openings(pattern)) for pattern, rule in entries)
-            for script, entries in scripted.items()
-        },
+        patterns={script: tuple(entries) for script, entries in scripted.items()},
         guarded={word: tuple(patterns) for word, patterns in guarded.items()},
         date_rule=next(rule for rule in loaded if rule.value == "date" and rule.language == "any"),
         triggers={word: tuple(sorted(set(numbers))) for word, numbers in triggers.items()},
@@ -380,18 +442,41 @@ _lexicon = cache(_compile_lexicon)
 
 
 @cache
-def _patterns_opening(script: str, letter: str) -> tuple[re.Pattern[str], tuple[tuple[re.Pattern[str], Rule], ...]]:
-    """The patterns a line of this script with this first letter can match: as one alternation, and one by one.
+def _by_opening(script: str) -> dict[str, list[_Pattern]]:
+    """The patterns of a script by the first letters of what they match: OPENING of them, or all there are.
 
-    Compiled when first asked for: all of them at once would take two seconds of every process.
+    An entry has only those heads that begin so.
     """
-    patterns = _lexicon().patterns.get(script) or _lexicon().patterns["any"]
-    known = {opening for _, _, openings in patterns for opening in openings or ()}
-    if letter and letter not in known:
-        return _patterns_opening(script, "")
-    chosen = [(pattern, rule) for pattern, rule, openings in patterns if openings is None or letter in openings]
-    either = "|".join(f"(?:{pattern.replace('(?P<value>', '(?:')})" for pattern, _ in chosen)
-    return re.compile(either or "(?!)"), tuple((re.compile(pattern), rule) for pattern, rule in chosen)
+    found: dict[str, list[_Pattern]] = {}
+    for entry in _lexicon().patterns.get(script) or _lexicon().patterns["any"]:
+        for opening, heads in groupby(entry.heads, key=lambda head: head[:OPENING]):
+            found.setdefault(opening, []).append(entry._replace(heads=tuple(heads)))
+    return found
+
+
+@lru_cache(maxsize=1 << 14)
+def _patterns_opening(script: str, opening: str) -> tuple[_Pattern, ...]:
+    """The patterns of a script that a line which begins so can match, but those that can begin in any way."""
+    by_opening = _by_opening(script)
+    return tuple(sorted(entry for end in range(1, OPENING + 1) for entry in by_opening.get(opening[:end], ())))
+
+
+@cache
+def _patterns_anyhow(script: str) -> tuple[re.Pattern[str], tuple[_Pattern, ...]]:
+    """The patterns of a script that can begin in any way, as one alternation and one by one."""
+    patterns = tuple(_by_opening(script).get("", ()))
+    either = "|".join(f"(?:{entry.pattern.replace('(?P<value>', '(?:')})" for entry in patterns)
+    return re.compile(either or "(?!)"), patterns
+
+
+def _candidate_patterns(script: str, folded: str) -> list[_Pattern]:
+    """The patterns of a script that the line may match, by how it begins, in their order."""
+    shown = _NUMBER.sub("0", folded) if _NUMBER.search(folded, 0, HEAD_CHARS) else folded
+    found = [entry for entry in _patterns_opening(script, shown[:OPENING]) if shown.startswith(entry.heads)]
+    either, anyhow = _patterns_anyhow(script)
+    if either.fullmatch(folded) is not None:
+        found = sorted((*found, *anyhow))
+    return found
 
 
 def rules() -> tuple[Rule, ...]:
@@ -452,6 +537,7 @@ def _match_arrow(line: str, with_colon: bool, lexicon: _Lexicon) -> Anchor | Non
 
 # "Read also | The last boat", "Author - Jane Doe": in place of a colon, where no title has one.
 _DASH = re.compile(r"\s+[-–—|]\s+")
+_LABEL_MARK = re.compile(f"[{_COLONS}–—|-]")
 DASH_CONFIDENCE = 0.8
 DASH_CHARS = 8
 
@@ -463,23 +549,19 @@ def _may_stand_before_a_dash(rule: Rule, label: str) -> bool:
 
 
 def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
-    if core.isascii():
-        colon = core.find(":", 0, LABEL_LIMIT)
-    else:
-        found = _COLON.search(core, 0, LABEL_LIMIT)
-        colon = found.start() if found else -1
-    if colon > 0:
-        rule = lexicon.labels.get(fold(core[:colon]))
-        if rule is not None:
-            value = _rest(line, core, colon + 1)
-            if value and _fits(rule, value, bare=False):
-                return _anchor(rule, value)
-    if (dash := _DASH.search(core, 0, LABEL_LIMIT)) is not None:
-        rule = lexicon.labels.get(fold(core[: dash.start()]))
-        if rule is not None and _may_stand_before_a_dash(rule, core[: dash.start()]):
-            value = _rest(line, core, dash.end())
-            if value and _fits(rule, value, bare=True):
-                return _anchor(rule, value)
+    if _LABEL_MARK.search(core, 0, LABEL_LIMIT) is not None:
+        if (colon := _COLON.search(core, 0, LABEL_LIMIT)) is not None:
+            rule = lexicon.labels.get(fold(core[: colon.start()]))
+            if rule is not None:
+                value = _rest(line, core, colon.end())
+                if value and _fits(rule, value, bare=False):
+                    return _anchor(rule, value)
+        if (dash := _DASH.search(core, 0, LABEL_LIMIT)) is not None:
+            rule = lexicon.labels.get(fold(core[: dash.start()]))
+            if rule is not None and _may_stand_before_a_dash(rule, core[: dash.start()]):
+                value = _rest(line, core, dash.end())
+                if value and _fits(rule, value, bare=True):
+                    return _anchor(rule, value)
     openers = lexicon.bare.get(folded.split(" ", 1)[0])
     if openers is not None:
         for opener, rule in openers:
@@ -495,13 +577,12 @@ def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
     folded = folded.rstrip("! ")
     if not folded:
         return None
-    either, candidates = _patterns_opening(_script(core), "0" if folded[0].isdigit() else folded[0])
-    if either.fullmatch(folded) is None:
-        candidates = ()
+    candidates = _candidate_patterns(_script(core), folded)
     words = [word for part in folded.split("/") for word in part.split()] if "/" in folded else folded.split()
     if not lexicon.guarded.keys().isdisjoint(words):
-        candidates += tuple(entry for word in words for entry in lexicon.guarded.get(word, ()))
-    for pattern, rule in candidates:
+        candidates += [entry for word in words for entry in lexicon.guarded.get(word, ())]
+    for entry in candidates:
+        pattern, rule = _compiled(entry.pattern), entry.rule
         found = pattern.fullmatch(folded)
         if found is None:
             continue
@@ -616,10 +697,8 @@ def _first_fold(word: str) -> str:
     return fold(_CREDIT_JOIN.split(word)[0])
 
 
-def _may_be_credits(line: str, folded: str) -> bool:
-    """Whether the line has a mark of credits, or begins with the first word of a label: most lines have neither."""
-    if line[-1] in ")）" or _MARKED.search(line) is not None:
-        return True
+def _opens_credits(folded: str) -> bool:
+    """Whether the line begins with the first word of a label of credits."""
     first = folded.split(" ", 1)[0]
     if first.isalpha():
         return first in _credit_openings()
@@ -686,6 +765,10 @@ def match_credits(line: str) -> tuple[Anchor, ...]:
     return tuple(found or ())
 
 
+# What stands in credits, in rows, and before what an arrow leads to.
+_MARK = re.compile(f"[{_COLONS}/／=＝)）|·•?？؟{''.join(sorted(_ARROWS))}]")
+
+
 # A line is asked about when it is judged and again for its metadata, and a site's lines come back page after page.
 @lru_cache(maxsize=1 << 16)
 def match_line(line: str) -> Anchor | None:
@@ -726,8 +809,11 @@ def match_line(line: str) -> Anchor | None:
         return found
     if len(folded) <= LINE_CHARS and DIGIT.search(folded) and is_date_line(folded):
         return _anchor(lexicon.date_rule, core)
-    if _may_be_credits(line, folded) and (credits := match_credits(line)):
+    is_marked = _MARK.search(line) is not None  # most lines are not, nor do they begin as credits do
+    if (is_marked or _opens_credits(folded)) and (credits := match_credits(line)):
         return max(credits, key=lambda credit: credit.confidence)
+    if not is_marked:
+        return None
     return _match_row(line, core, lexicon) or (_match_arrow(line, False, lexicon) if opening in _ARROWS else None)
 
 
@@ -823,12 +909,12 @@ def match_paragraph(paragraph: str) -> Anchor | None:
     folded = fold(paragraph)
     written = ""
     for number in _candidates(folded, lexicon):
-        phrases, expression, rule = lexicon.paragraphs[number]
+        phrases, pattern, rule = lexicon.paragraphs[number]
         found = any(phrase in folded for phrase in phrases)
-        if not found and expression is not None:
+        if not found and pattern:
             if rule.cased and not written:
                 written = " ".join(paragraph.split())
-            found = expression.search(written if rule.cased else folded) is not None
+            found = _compiled(pattern).search(written if rule.cased else folded) is not None
         if found:
             return _anchor(rule, paragraph.strip() if rule.field else "")
     return None
