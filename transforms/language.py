@@ -334,7 +334,10 @@ def _is_narrow(text: str) -> bool:
 
 def _plain(text: str, letters: Letters) -> tuple[str, Letters]:
     """What of a text is voted on, with its letters."""
-    plain = _lowered(_URL.sub(" ", profiles.sample(text, _VOTED_CHARS)))
+    plain = profiles.sample(text, _VOTED_CHARS)
+    if "@" in plain or "://" in plain or "www." in plain:
+        plain = _URL.sub(" ", plain)
+    plain = _lowered(plain)
     return (plain, letters) if plain == text else (plain, count_letters(plain))
 
 
@@ -459,9 +462,9 @@ def _guess_of_cld2(text: str) -> tuple[str, float]:
 class _Py3langid(NamedTuple):
     """py3langid's model as arrays: an automaton over bytes, and a naive Bayes model over the features it finds."""
 
-    next_state: npt.NDArray[np.uint32]  # at row + byte
-    row: npt.NDArray[np.int64]  # of a state
-    feature: npt.NDArray[np.int64]  # of a state, or -1
+    next_row: npt.NDArray[np.int32]  # the row of the state at row + byte
+    feature: npt.NDArray[np.int32]  # of the state at row + byte, or -1
+    first_row: int
     logs: npt.NDArray[np.int16]  # [feature, class]
     prior: npt.NDArray[np.float64]
     codes: list[str]
@@ -473,10 +476,11 @@ def _py3langid() -> _Py3langid:
     model = LanguageIdentifier.from_model_file(MODEL_FILE)
     names = [bcp47(code) for code in model.nb_classes]
     codes = sorted(set(names))
+    states, rows = np.frombuffer(model.tk_nextmove, np.uint32), np.array(model._rowbase, np.int32)
     return _Py3langid(
-        np.frombuffer(model.tk_nextmove, np.uint32),
-        np.array(model._rowbase, np.int64),
-        np.array(model.tk_output, np.int64),
+        rows.take(states),
+        np.array(model.tk_output, np.int32).take(states),
+        int(rows[0]),
         np.rint(model.nb_ptc.astype(np.float32) * _LOG_SCALE).astype(np.int16),
         model.nb_pc.astype(np.float64),
         codes,
@@ -484,17 +488,19 @@ def _py3langid() -> _Py3langid:
     )
 
 
-def _features(text: bytes, model: _Py3langid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _features(text: bytes, model: _Py3langid) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """The features of a text and how often each stands there: `py3langid.langid.visit_counts`, all bytes at once.
 
     The automaton's state is the longest feature's beginning that the last bytes are, so the last six decide it.
     """
-    read = np.frombuffer(text, np.uint8)
-    states = np.zeros(len(read), np.int64)
-    for back in range(min(_FEATURE_BYTES, len(read)) - 1, -1, -1):
-        states[back:] = model.next_state.take(model.row.take(states[back:]) + read[: len(read) - back])
-    features = model.feature.take(states)
-    return np.unique(features[features >= 0], return_counts=True)
+    read = np.frombuffer(text, np.uint8).astype(np.int32)
+    rows = np.full(len(read), model.first_row, np.int32)
+    for back in range(min(_FEATURE_BYTES, len(read)) - 1, 0, -1):
+        rows[back:] = model.next_row.take(rows[back:] + read[: len(read) - back])
+    features = model.feature.take(rows + read)
+    features = np.sort(features[features >= 0])
+    at = np.flatnonzero(np.diff(features, prepend=-1))
+    return features[at], np.diff(at, append=len(features))
 
 
 def _ask_py3langid(text: str) -> tuple[str, float]:
@@ -506,7 +512,8 @@ def _ask_py3langid(text: str) -> tuple[str, float]:
     if not len(features):
         return "und", 0.0
     weights = np.rint(np.log1p(counts) * _LOG_SCALE).astype(np.int64)
-    scores = np.einsum("i,ij->j", weights, model.logs.take(features, axis=0)) / _LOG_SCALE**2 + model.prior
+    logs = model.logs.take(features, axis=0).astype(np.float64)  # of whole numbers: sums below 2^53 are exact
+    scores = np.einsum("i,ij->j", weights.astype(np.float64), logs) / _LOG_SCALE**2 + model.prior
     tempered = np.exp((scores - scores.max()) / math.sqrt(len(encoded)))
     by_code = np.bincount(model.code, tempered)
     best = int(np.argmax(by_code))

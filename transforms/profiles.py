@@ -130,8 +130,12 @@ def sample(text: str, max_chars: int) -> str:
 
 def _ngrams(text: str, profiles: _Profiles) -> npt.NDArray[np.int64]:
     """Keys of the n-grams that `langdetect.Detector._extract_ngrams` would find."""
-    text = Detector.MAIL_RE.sub(" ", Detector.URL_RE.sub(" ", text))
-    text = NGram.normalize_vi(text)
+    if "://" in text:
+        text = Detector.URL_RE.sub(" ", text)
+    if "@" in text:
+        text = Detector.MAIL_RE.sub(" ", text)
+    if not text.isascii():
+        text = NGram.normalize_vi(text)
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
     codes = np.where(codes < 0x10000, codes, 0x20)
     latin = (codes >= 0x41) & (codes <= 0x7A)
