@@ -1,6 +1,7 @@
 """Language: tables of text -> language, the columns beside it, and that nothing but the text decides."""
 
 import json
+import math
 import subprocess
 import sys
 import unicodedata
@@ -8,11 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langdetect.detector_factory import PROFILES_DIRECTORY
 from py3langid.langid import MODEL_FILE, LanguageIdentifier, visit_counts
 
 from transforms import language as subject
@@ -502,6 +506,27 @@ def test_letters_of_parts_are_those_of_each(parts: list[str]) -> None:
     assert weights == [one.weight for one in letters]
 
 
+def _key(gram: str) -> int:
+    key = 0
+    for char in gram:
+        key = key << 21 | ord(char)
+    return key
+
+
+def test_exact_profiles_are_langdetects() -> None:
+    """Every n-gram of every profile has the logarithm of its share, and no other has more than the smoothing."""
+    known = profiles._profiles()
+    expected = np.full(known.logs.shape, round(math.log(0.5 / 10_000) * 3276))
+    place = {key: row for row, key in enumerate(known.keys.tolist())}
+    for column, name in enumerate(known.languages):
+        profile = json.loads((Path(PROFILES_DIRECTORY) / name).read_text("utf-8"))
+        for gram, count in profile["freq"].items():
+            if len(gram) <= 3:
+                share = count / profile["n_words"][len(gram) - 1]
+                expected[place[_key(gram)], column] = round(math.log(share + 0.5 / 10_000) * 3276)
+    assert (known.logs == expected).all()
+
+
 def test_exact_profiles_count_langdetects_ngrams() -> None:
     """The n-grams scored are those `langdetect` draws from."""
     known = profiles._profiles()
@@ -510,7 +535,7 @@ def test_exact_profiles_count_langdetects_ngrams() -> None:
         detector = subject._langdetect_factory().create()
         detector.append(text)
         detector.cleaning_text()
-        drawn = sorted(profiles._key(gram) for gram in detector._extract_ngrams())
+        drawn = sorted(_key(gram) for gram in detector._extract_ngrams())
         keys = [key for key in profiles._ngrams(text, known).tolist() if key in all_keys]
         assert sorted(keys) == drawn
 

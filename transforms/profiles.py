@@ -10,13 +10,14 @@ the order, the thread or the linear algebra library; the rounding is .0003 per n
 >>> best("12345")
 """
 
-import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 from langdetect.detector import Detector
 from langdetect.detector_factory import PROFILES_DIRECTORY
 from langdetect.utils.ngram import NGram
@@ -49,28 +50,30 @@ class _Profiles(NamedTuple):
 
 @cache
 def _profiles() -> _Profiles:
-    profiles = [json.loads(path.read_text("utf-8")) for path in sorted(Path(PROFILES_DIRECTORY).iterdir())]
-    grams = sorted({gram for profile in profiles for gram in profile["freq"] if 1 <= len(gram) <= 3}, key=_key)
-    place = {gram: at for at, gram in enumerate(grams)}
-    logs = np.full((len(grams), len(profiles)), round(np.log(_SMOOTHING) * _SCALE), np.int16)
+    profiles = [orjson.loads(path.read_bytes()) for path in sorted(Path(PROFILES_DIRECTORY).iterdir())]
+    found, shares, columns = [], [], []
     for column, profile in enumerate(profiles):
-        totals = profile["n_words"]
-        known = [(place[gram], count / totals[len(gram) - 1]) for gram, count in profile["freq"].items()
-                 if 1 <= len(gram) <= 3]  # fmt: skip
-        rows, shares = zip(*known, strict=True)
-        logs[list(rows), column] = np.rint(np.log(np.array(shares) + _SMOOTHING) * _SCALE)
-    keys = np.array([_key(gram) for gram in grams], np.int64)
+        for length, total in enumerate(profile["n_words"], 1):
+            grams = [gram for gram in profile["freq"] if len(gram) == length]
+            found.append(_keys(grams, length))
+            shares.append(np.array([profile["freq"][gram] for gram in grams]) / total)
+            columns.append(np.full(len(grams), column))
+    keys, rows = np.unique(np.concatenate(found), return_inverse=True)
+    logs = np.full((len(keys), len(profiles)), round(np.log(_SMOOTHING) * _SCALE), np.int16)
+    logs[rows, np.concatenate(columns)] = np.rint(np.log(np.concatenate(shares) + _SMOOTHING) * _SCALE)
     folded = np.array([ord(NGram.normalize(chr(code))) for code in range(0x10000)], np.uint16)
     upper = np.array([chr(code).isupper() for code in range(0x10000)])
     lower = np.array([chr(code).islower() for code in range(0x10000)])
     return _Profiles([profile["name"] for profile in profiles], keys, logs, folded, upper, lower)
 
 
-def _key(gram: str) -> int:
-    key = 0
-    for char in gram:
-        key = key << 21 | ord(char)
-    return key
+def _keys(grams: Sequence[str], length: int) -> npt.NDArray[np.int64]:
+    """The keys of n-grams of this length: their code points, one after the other."""
+    codes = np.frombuffer("".join(grams).encode("utf-32-le"), np.uint32).astype(np.int64).reshape(-1, length)
+    keys: npt.NDArray[np.int64] = codes[:, 0]
+    for at in range(1, length):
+        keys = keys << 21 | codes[:, at]
+    return keys
 
 
 def best(text: str, max_chars: int = MAX_CHARS) -> Best | None:
