@@ -123,12 +123,12 @@ def is_capitals(text: str) -> bool:
     return int(np.count_nonzero(profiles.upper[codes])) > int(np.count_nonzero(profiles.lower[codes]))
 
 
-def sample(text: str, max_chars: int) -> str:
-    """At most `max_chars` of a text, in five pieces from all over it: what stands on top need not be the language."""
+def sample(text: str, max_chars: int, pieces: int = 5) -> str:
+    """At most `max_chars` of a text, in pieces from all over it: what stands on top need not be the language."""
     if len(text) <= max_chars:
         return text
-    piece = max_chars // 5
-    return " ".join(text[at : at + piece] for at in range(0, len(text) - piece + 1, (len(text) - piece) // 4))
+    size = max_chars // pieces
+    return " ".join(text[at : at + size] for at in range(0, len(text) - size + 1, (len(text) - size) // (pieces - 1)))
 
 
 def _ngrams(text: str, profiles: _Profiles) -> npt.NDArray[np.int64]:
