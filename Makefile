@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: run test constraints clean
+.PHONY: run test profile constraints clean
 
 run: $(VENV)/ready
 	$(BIN)/tamis run raw curated
@@ -14,6 +14,10 @@ test: $(VENV)/consumers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Where the CPU time of a run goes, into docs/performance.md.
+profile: $(VENV)/ready
+	$(BIN)/python benchmarks/profiling.py
 
 # Every version is pinned in constraints.txt: an unpinned Prefect does not start (see docs/decisions.md).
 $(VENV)/ready: pyproject.toml constraints.txt
