@@ -22,7 +22,7 @@ def shares(counts: Mapping[str, Any]) -> dict[str, float]:
     }
     found = {f"{name}_share": counts[name] / max(1, counts[of]) for name, of in pairs.items()}
     for name, of in (("article_lost", "article"), ("around_left", "around")):
-        found[f"{name}_share"] = counts[f"chars_{name}"] / max(1, counts[f"chars_{of}"])
+        found[f"{name}_share"] = counts[name] / max(1, counts[of])
     return found
 
 

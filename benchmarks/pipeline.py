@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -45,7 +45,6 @@ from benchmarks import floors, report  # noqa: E402
 from benchmarks.documents import KINDS, Document, documents, write  # noqa: E402
 from benchmarks.tools import (  # noqa: E402
     TOOLS,
-    Kept,
     NotInstalled,
     Outcome,
     Tool,
@@ -133,21 +132,34 @@ def _squeezed(text: str) -> str:
 
 
 def counts_of(outcome: Outcome, raw: Corpus) -> dict[str, Any]:
-    """What came out, exactly: documents, characters, languages; `dropped` by the tool's own reasons."""
-    kept = {one.id: one for one in outcome.kept}
-    found = {
-        "kept": len(outcome.kept),
-        "empty": sum(not one.text.strip() for one in outcome.kept),
-        "dropped": outcome.dropped,
-        "chars": sum(len(one.text) for one in outcome.kept),
-        "chars_removed": sum(raw.texts[one.id] - len(one.text) for one in outcome.kept),
-        "languages": dict(sorted(Counter(one.language for one in outcome.kept).items())),
-    }
-    return found | (_planted(kept, raw.made) if raw.made else {})
+    """What came out, exactly: documents, characters, languages; `dropped` by the tool's own reasons; of made-up
+    documents also copies found, articles of which no copy is left, and what was done to the texts."""
+    made = {str(one.number): one for one in raw.made}
+    ids: set[str] = set()
+    languages: Counter[str] = Counter()
+    found = dict.fromkeys(("kept", "empty", "chars", "chars_removed"), 0)
+    texts = dict.fromkeys(("language_right", "article", "article_lost", "around", "around_left"), 0)
+    for one in outcome.kept:
+        found["kept"] += 1
+        found["empty"] += not one.text.strip()
+        found["chars"] += len(one.text)
+        found["chars_removed"] += raw.texts[one.id] - len(one.text)
+        languages[one.language] += 1
+        ids.add(one.id)
+        if origin := made.get(one.id):
+            squeezed = _squeezed(one.text)
+            article, around = ([_squeezed(line) for line in lines] for lines in (origin.article, origin.furniture))
+            texts["language_right"] += one.language == origin.language
+            texts["article"] += sum(map(len, article))
+            texts["article_lost"] += sum(len(line) for line in article if line not in squeezed)
+            texts["around"] += sum(map(len, around))
+            texts["around_left"] += sum(len(line) for line in around if line in squeezed)
+    said = {"dropped": outcome.dropped, "languages": dict(sorted(languages.items()))}
+    return found | said | (_copies(ids, raw.made) | texts if made else {})
 
 
-def _planted(kept: Mapping[str, Kept], made: Sequence[Document]) -> dict[str, Any]:
-    """Of made-up documents: copies found, articles of which no copy is left, and what was done to the texts."""
+def _copies(kept: set[str], made: Sequence[Document]) -> dict[str, int]:
+    """Planted copies that were found, and articles of which none is left."""
     groups: dict[int, list[str]] = defaultdict(list)
     near = []
     for one in made:
@@ -156,20 +168,6 @@ def _planted(kept: Mapping[str, Kept], made: Sequence[Document]) -> dict[str, An
         else:  # a reworded one is an article of its own
             groups[one.of if one.kind == "exact" else one.number].append(str(one.number))
     stays = {of: sum(name in kept for name in names) for of, names in groups.items()}
-    text = Counter({"article": 0, "article_lost": 0, "around": 0, "around_left": 0})
-    right = 0
-    for one in made:
-        if (out := kept.get(str(one.number))) is None:
-            continue
-        right += out.language == one.language
-        squeezed = _squeezed(out.text)
-        for lines, all_of, some_of, counts_if in (
-            (one.article, "article", "article_lost", False),
-            (one.furniture, "around", "around_left", True),
-        ):
-            for line in map(_squeezed, lines):
-                text[all_of] += len(line)
-                text[some_of] += len(line) * ((line in squeezed) is counts_if)
     return {
         "exact": sum(len(names) - 1 for names in groups.values()),
         "exact_found": sum(len(names) - max(stays[of], 1) for of, names in groups.items()),
@@ -177,8 +175,6 @@ def _planted(kept: Mapping[str, Kept], made: Sequence[Document]) -> dict[str, An
         "near_found": sum(str(one.number) not in kept or not stays[one.of] for one in near),
         "articles": len(groups),
         "articles_gone": sum(not count for count in stays.values()),
-        "language_right": right,
-        **{f"chars_{name}": value for name, value in text.items()},
     }
 
 

