@@ -2,19 +2,27 @@
 
 import inspect
 import os
+import pwd
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 import tomllib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
+import psutil
 import pytest
 import yaml
 
 from flows.curate import curate
+from tests.conftest import article, rows
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -218,3 +226,178 @@ def test_systemd_reads_its_units(tmp_path):
     assert "ExecStart=/opt/tamis/.venv/bin/tamis run " in (DEPLOY / "tamis.service").read_text()
     (when,) = re.findall(r"^OnCalendar=(.+)$", (DEPLOY / "tamis.timer").read_text(), re.MULTILINE)
     assert "03:00:00" in run(analyze, "calendar", when)
+
+
+def postgres_programs() -> Path:
+    """Where Debian, or whoever, keeps initdb and postgres."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+    if folders:
+        return folders[-1]
+    return Path(program("initdb")).parent
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+class Host:
+    """The services of the compose file on this host, each with folders of its own and the image's environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.app = folder / "app"
+        self.running: list[subprocess.Popen[bytes]] = []
+        self.ports = {port: free_port() for port in ("5432", "4200", "8080")}
+        (block,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", DOCKERFILE, re.MULTILINE)
+        self.image = dict(re.findall(r"(\w+)=(\S+)", block))
+
+    def here(self, text: str, data: Path) -> str:
+        """What a container's names, ports and folders are on this host."""
+        text = re.sub(r"\$\{POSTGRES_PASSWORD:.*?\}", lambda _: PASSWORD, text)
+        text = re.sub(r"\$\{PREFECT_PORT:.*?\}", "4200", text)
+        text = re.sub(r"\b(server(?=:)|postgres$|0\.0\.0\.0)", "127.0.0.1", text)
+        text = re.sub(r"\b(5432|4200|8080)\b", lambda port: self.ports[port[0]], text)
+        return re.sub(r"^/data", str(data), text)
+
+    def environment(self, name: str) -> dict[str, str]:
+        data = self.folder / name
+        data.mkdir(exist_ok=True)
+        given = self.image | COMPOSE["services"][name].get("environment", {})
+        place = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "PYTEST"))}
+        return (
+            inherited
+            | {name: self.here(value, data) for name, value in given.items()}
+            | {
+                "PATH": place,
+                "PYTHONPATH": str(self.app),  # in the image it is installed there
+                "PREFECT_WORKER_WEBSERVER_PORT": self.ports["8080"],
+                # Less idle time; nothing else.
+                "PREFECT_WORKER_QUERY_SECONDS": "1",
+            }
+        )
+
+    def command(self, name: str) -> list[str]:
+        service = COMPOSE["services"][name]
+        return [self.here(part, self.folder / name) for part in service.get("entrypoint", []) + service["command"]]
+
+    def start(self, name: str, command: list[str], **how: Any) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("wb") as log:
+            started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **how)
+        self.running.append(started)
+        return started
+
+    def serve(self, name: str) -> None:
+        self.start(name, self.command(name), env=self.environment(name), cwd=self.app)
+        check = [self.here(part, self.folder / name) for part in COMPOSE["services"][name]["healthcheck"]["test"][1:]]
+        self.wait(
+            f"{name} to be healthy",
+            lambda: (
+                subprocess.run(check, env=self.environment(name), cwd=self.app, capture_output=True).returncode == 0
+            ),
+        )
+
+    def wait(self, what: str, happened: Callable[[], bool], seconds: float = 120) -> None:
+        deadline = time.monotonic() + seconds
+        while not happened():
+            ended = [process.args for process in self.running if process.poll() is not None]
+            assert not ended, f"{ended} ended: {self.said()}"
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}: {self.said()}"
+            time.sleep(1)
+
+    def said(self) -> str:
+        return "\n".join(f"{log.name}:\n{log.read_text()[-2000:]}" for log in sorted(self.folder.glob("*.log")))
+
+    def stop(self) -> None:
+        """SIGTERM, newest first, as compose does it; who doesn't end within a minute fails the test."""
+        for process in reversed(self.running):
+            process.terminate()
+            process.wait(timeout=60)
+
+
+PASSWORD = "p@ss:/w%rd #1"
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    """A host on which Postgres runs already, under a user of its own: it refuses root."""
+    programs = postgres_programs()
+    folder = Path(tempfile.mkdtemp(prefix="tamis-host-"))  # not below pytest's folder, which is this user's alone
+    folder.chmod(0o755)
+    database = folder / "postgres"
+    database.mkdir()
+    how: dict[str, Any] = {"cwd": database}
+    if os.geteuid() == 0:
+        users = [user for user in ("postgres", "nobody") if user in {entry.pw_name for entry in pwd.getpwall()}]
+        how |= {"user": users[0], "group": pwd.getpwnam(users[0]).pw_gid, "extra_groups": []}
+        shutil.chown(database, users[0])
+    host = Host(folder)
+    (folder / "password").write_text(PASSWORD)
+    settings = COMPOSE["services"]["postgres"]["environment"]
+    made = ["--username", settings["POSTGRES_USER"], "--auth", "scram-sha-256", "--pwfile", str(folder / "password")]
+    initdb = [programs / "initdb", "--pgdata", database / "data", "--no-sync", *made]
+    at = ["-h", "127.0.0.1", "-p", host.ports["5432"], "-k", str(database)]
+    try:
+        subprocess.run(initdb, check=True, capture_output=True, **how)
+        fast = ["-c", "fsync=off", "-c", "synchronous_commit=off"]
+        host.start("postgres", [str(programs / "postgres"), "-D", str(database / "data"), *at, *fast], **how)
+        ready = [programs / "pg_isready", *at[:4]]
+        host.wait("Postgres", lambda: subprocess.run(ready, capture_output=True).returncode == 0)
+        create = [programs / "createdb", *at[:4], *made[:2], settings["POSTGRES_DB"]]
+        subprocess.run(create, check=True, env=os.environ | {"PGPASSWORD": PASSWORD})
+        yield host
+    finally:
+        host.stop()
+        shutil.rmtree(folder)
+
+
+def files_of(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
+
+
+@pytest.mark.flow
+@pytest.mark.timeout(600)
+def test_each_command_of_the_compose_file_does_its_part(host):
+    """All but the containers: a server on a Postgres, a pool, a deployment, an automation, a worker, a run."""
+    for name in ("flows", "transforms"):
+        shutil.copytree(ROOT / name, host.app / name)
+    (host.app / "deploy").mkdir()
+    shutil.copy(DEPLOY / "zombies.yaml", host.app / "deploy")
+    data = host.folder / "worker"
+    (data / "raw").mkdir(parents=True)
+    (data / "raw/a.txt").write_text(article(1))
+    (host.app / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text().replace(": /data/", f": {data}/"))
+    installed = files_of(host.app)
+
+    host.serve("server")
+    api = f"http://127.0.0.1:{host.ports['4200']}/api"
+    deploy = host.start("deploy", host.command("deploy"), env=host.environment("deploy"), cwd=host.app)
+    assert deploy.wait(timeout=120) == 0, host.said()
+    host.running.remove(deploy)
+    host.serve("worker")
+
+    automations = [each["name"] for each in httpx.post(f"{api}/automations/filter", json={}).json()]
+    assert sorted(automations) == [ZOMBIES["name"], "nightly__automation_1"]
+    deployment = httpx.get(f"{api}/deployments/name/curate/nightly").json()
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+    assert deployment["schedules"][0]["schedule"]["cron"] == DEPLOYMENTS["nightly"]["schedules"][0]["cron"]
+    asked = httpx.post(f"{api}/deployments/{deployment['id']}/create_flow_run", json={}).raise_for_status().json()
+
+    def state() -> str:
+        said: str = httpx.get(f"{api}/flow_runs/{asked['id']}").json()["state"]["type"]
+        return said
+
+    host.wait("the run", lambda: state() in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"))
+    assert state() == "COMPLETED", host.said()
+    assert len(rows(data / "curated")) == 1
+    # The worker passes on how often its runs are to say that they live.
+    heartbeats = {"event": {"name": ["prefect.flow-run.heartbeat"]}}
+    assert httpx.post(f"{api}/events/filter", json={"filter": heartbeats}).json()["total"] >= 1
+    # It could have been read-only, but for /data.
+    assert files_of(host.app) == installed
+    host.stop()
+    started = {str(host.folder), *host.ports.values()}
+    left = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert not [command for command in left if command and started & set(" ".join(command).split())]
