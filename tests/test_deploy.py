@@ -242,6 +242,11 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
+def listens(port: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
 class Host:
     """The services of the compose file on this host, each with folders of its own and the image's environment."""
 
@@ -275,7 +280,7 @@ class Host:
                 "PYTHONPATH": str(self.app),  # in the image it is installed there
                 "PREFECT_WORKER_WEBSERVER_PORT": self.ports["8080"],
                 # Less idle time; nothing else.
-                "PREFECT_WORKER_QUERY_SECONDS": "1",
+                "PREFECT_WORKER_QUERY_SECONDS": "2",
             }
         )
 
@@ -289,17 +294,13 @@ class Host:
         self.running.append(started)
         return started
 
-    def serve(self, name: str) -> None:
+    def serve(self, name: str, port: str) -> None:
         self.start(name, self.command(name), env=self.environment(name), cwd=self.app)
+        self.wait(f"{name} to listen", lambda: listens(self.ports[port]))
         check = [self.here(part, self.folder / name) for part in COMPOSE["services"][name]["healthcheck"]["test"][1:]]
-        self.wait(
-            f"{name} to be healthy",
-            lambda: (
-                subprocess.run(check, env=self.environment(name), cwd=self.app, capture_output=True).returncode == 0
-            ),
-        )
+        self.wait(f"{name} to be healthy", lambda: subprocess.run(check, env=self.environment(name)).returncode == 0)
 
-    def wait(self, what: str, happened: Callable[[], bool], seconds: float = 120) -> None:
+    def wait(self, what: str, happened: Callable[[], bool], seconds: float = 200) -> None:
         deadline = time.monotonic() + seconds
         while not happened():
             ended = [process.args for process in self.running if process.poll() is not None]
@@ -358,7 +359,7 @@ def files_of(folder: Path) -> set[Path]:
 
 
 @pytest.mark.flow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_each_command_of_the_compose_file_does_its_part(host):
     """All but the containers: a server on a Postgres, a pool, a deployment, an automation, a worker, a run."""
     for name in ("flows", "transforms"):
@@ -371,12 +372,12 @@ def test_each_command_of_the_compose_file_does_its_part(host):
     (host.app / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text().replace(": /data/", f": {data}/"))
     installed = files_of(host.app)
 
-    host.serve("server")
+    host.serve("server", "4200")
     api = f"http://127.0.0.1:{host.ports['4200']}/api"
     deploy = host.start("deploy", host.command("deploy"), env=host.environment("deploy"), cwd=host.app)
-    assert deploy.wait(timeout=120) == 0, host.said()
+    assert deploy.wait(timeout=200) == 0, host.said()
     host.running.remove(deploy)
-    host.serve("worker")
+    host.serve("worker", "8080")
 
     automations = [each["name"] for each in httpx.post(f"{api}/automations/filter", json={}).json()]
     assert sorted(automations) == [ZOMBIES["name"], "nightly__automation_1"]
