@@ -88,6 +88,7 @@ def test_the_deployment_in_containers_runs_the_image_as_it_is_made():
     assert variables["container_create_kwargs"]["entrypoint"] == ["prefect"]
     assert variables["command"] == "flow-run execute"
     assert variables["container_create_kwargs"]["user"] == last("USER")
+    assert f"PREFECT_HOME={variables['env']['PREFECT_HOME']} " in DOCKERFILE
 
 
 def test_zombies_are_told_by_their_heartbeats():
