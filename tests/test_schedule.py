@@ -1,22 +1,28 @@
-"""A schedule, as the README tells one to set it up: a server, a script that serves, runs that publish."""
+"""A schedule, as the README tells one to set it up: a server, `tamis serve`, runs that publish; and what the server is
+told of them."""
 
 import json
 import os
-import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 import pytest
 
-from tests.conftest import article
+from flows.store import Store
+from tests.conftest import article, curated_by, tree
+from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.flow
-README = Path(__file__).parent.parent / "README.md"
 
 
 def wait_for(what: str, seconds: float, happened: Callable[[], object], log: Path) -> None:
@@ -31,115 +37,232 @@ def published(curated: Path) -> str | None:
     return json.loads(current.read_text())["version"] if current.exists() else None
 
 
+class Server:
+    """A server with a scheduler, as `prefect server start` makes it; it may be killed, and started again."""
+
+    def __init__(self, home: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = str(probe.getsockname()[1])
+        self.home, self.log = home, home / "server.log"
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        self.environment = os.environ | {
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": self.url,
+            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+            "PREFECT_LOGGING_LEVEL": "INFO",
+            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        }
+
+    def start(self) -> None:
+        """And wait till it answers."""
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", self.port]
+        with self.log.open("ab") as said:
+            self.process = subprocess.Popen(command, env=self.environment, cwd=self.home, stdout=said, stderr=said)
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"{self.url}/health").is_success
+            except httpx.TransportError:
+                return False
+
+        wait_for("a server", 240, answers, self.log)
+
+    def kill(self) -> None:
+        """With all its processes."""
+        for process in [*psutil.Process(self.process.pid).children(recursive=True), self.process]:
+            process.kill()
+        self.process.wait()
+
+
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """That of a process which talks to a server of its own, with a scheduler, as `prefect server start` makes it."""
-    home = tmp_path_factory.mktemp("scheduled")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
-        "PREFECT_RUNNER_POLL_FREQUENCY": "1",
-        "PREFECT_LOGGING_LEVEL": "INFO",
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-    }
-    log = home / "server.log"
-    with log.open("wb") as said:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-            env=environment,
-            cwd=home,
-            stdout=said,
-            stderr=said,
-        )
-
-    def answers() -> bool:
-        try:
-            return httpx.get(f"{environment['PREFECT_API_URL']}/health").is_success
-        except httpx.TransportError:
-            return False
-
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("scheduled"))
     try:
-        wait_for("a server", 120, answers, log)
-        yield environment
-        assert "Can't evaluate bulk DML" not in log.read_text()
+        server.start()
+        yield server
+        assert "Can't evaluate bulk DML" not in server.log.read_text()
     finally:
-        server.terminate()
-        server.wait(timeout=30)
+        server.process.terminate()
+        server.process.wait(timeout=30)
+
+
+Api = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def api(server: Server) -> Api:
+    """What the server answers: `api("POST", "flow_runs/filter", json)`."""
+
+    def _api(method: str, path: str, said: dict[str, Any] | None = None) -> Any:
+        for _ in range(20):
+            answer = httpx.request(method, f"{server.url}/{path}", json=said, timeout=60)
+            if answer.status_code != 503:  # SQLite's, which is busy; Prefect's own client asks again, too
+                break
+            time.sleep(1)
+        answer.raise_for_status()
+        return answer.json()
+
+    return _api
+
+
+def runs_of(api: Api, deployment: str) -> list[dict[str, Any]]:
+    """The flow runs of a deployment that have begun, the newest first."""
+    begun = {"type": {"not_any_": ["SCHEDULED", "PENDING"]}}
+    said = {"deployments": {"name": {"any_": [deployment]}}, "flow_runs": {"state": begun}, "sort": "START_TIME_DESC"}
+    found: list[dict[str, Any]] = api("POST", "flow_runs/filter", said)
+    return found
+
+
+class Serve:
+    """`tamis serve` over a folder's `raw` and `curated`."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server, self.folder, self.log = server, folder, folder / "serve.log"
+        (folder / "raw").mkdir()
+        (folder / "raw/a.txt").write_text(article(1))
+
+    def start(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "flows.cli", "serve", "raw", "curated", *arguments]
+        environment = self.server.environment | {"PYTHONPATH": str(ROOT)}
+        with self.log.open("ab") as said:
+            self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=said, stderr=said)
+
+    def children(self) -> list[psutil.Process]:
+        """The processes of its runs: that of a flow, then its workers."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=60)
 
 
 @pytest.fixture
-def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Start a script that serves a flow; its log."""
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw/a.txt").write_text(article(1))
-    running: list[subprocess.Popen[bytes]] = []
-
-    def start(script: str) -> Path:
-        for name in ("raw", "curated"):
-            assert f'"/data/{name}"' in script
-            script = script.replace(f'"/data/{name}"', repr(str(tmp_path / name)))
-        (tmp_path / "nightly.py").write_text(script)
-        log = tmp_path / "serve.log"
-        with log.open("wb") as said:
-            running.append(
-                subprocess.Popen(
-                    [sys.executable, "nightly.py"], env=environment, cwd=tmp_path, stdout=said, stderr=said
-                )
-            )
-        return log
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.wait(timeout=60)
+def serve(server: Server, tmp_path: Path) -> Iterator[Serve]:
+    serve = Serve(server, tmp_path)
+    yield serve
+    serve.end()
 
 
-def recipe() -> str:
-    section = README.read_text().split("\n## On a schedule\n")[1]
-    return re.findall(r"```python\n(.*?)```", section, re.DOTALL)[0]
+def test_tamis_serve_puts_it_on_a_schedule_and_prefect_is_told(serve, api, tmp_path):
+    log = serve.log
+    serve.start("--cron", "0 3 * * *", "--timezone", "Europe/Berlin", "--name", "nightly", "--workers", "1")
+
+    def deployment() -> Any:
+        with suppress(httpx.HTTPStatusError):
+            return api("GET", "deployments/name/curate/nightly")
+
+    wait_for("a deployment", 120, deployment, log)
+    found = deployment()
+    (schedule,) = found["schedules"]
+    assert (schedule["schedule"]["cron"], schedule["schedule"]["timezone"]) == ("0 3 * * *", "Europe/Berlin")
+    assert found["global_concurrency_limit"]["limit"] == 1
+    assert found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert found["parameters"]["curated"] == str(tmp_path / "curated")
+    form = found["parameter_openapi_schema"]["properties"]
+    assert all(field["description"] and field["type"] for field in form.values())
+    with pytest.raises(httpx.HTTPStatusError):  # refused before it starts
+        api("POST", f"deployments/{found['id']}/create_flow_run", {"parameters": {"dedup_jaccard": 7}})
+    api("POST", f"deployments/{found['id']}/create_flow_run", {"parameters": {"dedup_jaccard": 0.6}})
+    wait_for("a version", 240, lambda: published(tmp_path / "curated"), log)
+    version = published(tmp_path / "curated")
+    name = f"Published {version}"
+    wait_for("its state", 60, lambda: [run for run in runs_of(api, "nightly") if run["state"]["name"] == name], log)
+    (run,) = runs_of(api, "nightly")
+    assert (run["name"], run["state"]["message"]) == (f"curated {version}", "1 documents kept, 0 rejected")
+
+    def done_tasks() -> set[str]:
+        tasks = api("POST", "task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}, "limit": 200})
+        return {task["name"] for task in tasks if task["state"] and task["state"]["type"] == "COMPLETED"}
+
+    wait_for("its tasks' states", 60, lambda: {"read 1 of 1", "clean 1 of 1", "write 1 of 1"} <= done_tasks(), log)
+    artifacts = {one["key"]: one for one in api("POST", "artifacts/latest/filter", {})}
+    assert f"# {version}" in artifacts["curated-version"]["data"]
+    assert float(artifacts["curated-progress"]["data"]) == 100
+    assert "curated-reasons" in artifacts
+    logged = api("POST", "logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200})
+    assert any(line["message"].startswith("clean: 1 of 1, 1 records") for line in logged)
+    assert not any("violin" in line["message"] or "harbour" in line["message"] for line in logged)  # of the text
+
+    def event() -> list[Any]:
+        said = {"filter": {"event": {"name": ["tamis.version.published"]}}}
+        return [one for one in api("POST", "events/filter", said)["events"] if one["payload"]["version"] == version]
+
+    wait_for("its event", 60, event, log)
+    (told,) = event()
+    assert told["payload"]["documents"] == 1
+    api("POST", f"deployments/{found['id']}/create_flow_run", {})
+    wait_for("the next run", 240, lambda: runs_of(api, "nightly")[0]["state"]["name"] == "Nothing new", log)
 
 
-def test_the_recipe_of_the_readme_publishes_when_a_run_is_asked_for(serve, environment, tmp_path):
-    log = serve(recipe())
-    api = environment["PREFECT_API_URL"]
+def test_cancelled_from_the_ui_nothing_is_left(serve, api, tmp_path):
+    for number in range(2000):
+        (tmp_path / f"raw/{number:04}.txt").write_text(article(number))
+    log = serve.log
+    serve.start("--cron", "0 3 1 1 *", "--name", "cancelled", "--workers", "2")
 
-    def deployment() -> dict[str, object] | None:
-        found = httpx.get(f"{api}/deployments/name/curate/nightly")
-        return found.json() if found.is_success else None
+    def deployment() -> Any:
+        with suppress(httpx.HTTPStatusError):
+            return api("GET", "deployments/name/curate/cancelled")
 
-    wait_for("a deployment", 60, deployment, log)
-    (schedule,) = deployment()["schedules"]
-    assert schedule["schedule"]["cron"] == "0 3 * * *"
-    # The scheduler plans its runs: the first is for three o'clock.
-    state = {"type": {"any_": ["SCHEDULED"]}}
+    wait_for("a deployment", 120, deployment, log)
+    api("POST", f"deployments/{deployment()['id']}/create_flow_run", {})
+    wait_for("its work", 240, (tmp_path / "curated/.staging").exists, log)
+    (run,) = runs_of(api, "cancelled")
 
-    def planned() -> list[dict[str, str]]:
-        return httpx.post(f"{api}/flow_runs/filter", json={"flow_runs": {"state": state}}).json()
-
-    wait_for("a planned run", 60, planned, log)
-    assert all("T03:00:00" in run["expected_start_time"] for run in planned())
-    httpx.post(f"{api}/deployments/{deployment()['id']}/create_flow_run", json={}).raise_for_status()
-    wait_for("a version", 120, lambda: published(tmp_path / "curated"), log)
-    assert log.read_text().count("is being served") == 1
-
-
-def test_a_schedule_fires(serve, tmp_path):
-    """And fires again: a second file has come in meanwhile."""
-    log = serve(recipe().replace('"nightly"', '"often"').replace('cron="0 3 * * *"', "interval=5"))
-    wait_for("a version", 120, lambda: published(tmp_path / "curated"), log)
-    first = published(tmp_path / "curated")
-    (tmp_path / "raw/b.txt").write_text(article(2))
-    wait_for("the next version", 120, lambda: published(tmp_path / "curated") != first, log)
+    assert serve.children()
+    api("POST", f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    wait_for("its processes' end", 60, lambda: not serve.children(), log)
+    wait_for("its state", 60, lambda: runs_of(api, "cancelled")[0]["state"]["type"] == "CANCELLED", log)
+    assert not (tmp_path / "curated/current.json").exists()
+    with Store(tmp_path / "curated").lock():
+        pass
 
 
-def test_a_script_that_serves_without_its_guard_says_so_once_a_run(serve, environment, tmp_path):
-    """Each run imports the script again, which would serve again instead of running."""
-    script = recipe().replace('if __name__ == "__main__":\n    ', "").replace('"nightly"', '"unguarded"')
-    log = serve(script.replace('cron="0 3 * * *"', "interval=5"))
-    said = 'must stand under `if __name__ == "__main__":`'
-    wait_for("a word on the guard", 60, lambda: said in log.read_text(), log)
-    assert log.read_text().count("is being served") == 1
+@pytest.mark.skipif("TAMIS_NIGHTS" not in os.environ, reason="minutes: TAMIS_NIGHTS=10 lets so many nights pass")
+def test_nights_by_a_schedule_with_deaths_among_them(tmp_path_factory):
+    """The next file is laid once the last is published; a worker, the flow and the server are killed on the way: what
+    comes out is what undisturbed nights make."""
+    server = Server(tmp_path_factory.mktemp("nights-server"))
+    server.start()
+    serve = Serve(server, tmp_path_factory.mktemp("nights"))
+    curated, undisturbed = serve.folder / "curated", serve.folder / "undisturbed"
+    serve.start("--cron", "* * * * * */5", "--name", "nights", "--workers", "1")
+    try:
+        for night in range(int(os.environ["TAMIS_NIGHTS"])):
+            with (serve.folder / "new.jsonl").open("w") as new:
+                for number in range(100):
+                    new.write(json.dumps({"id": f"{night}-{number}", "text": article(1000 * night + number)}) + "\n")
+            before = published(curated)
+            shutil.move(serve.folder / "new.jsonl", serve.folder / f"raw/{night:02}.jsonl")  # whole
+            if night % 4:
+                steps = curated / ".staging/steps"
+                wait_for("its work", 600, lambda: list(steps.glob("read_piece-*")), serve.log)  # noqa: B023
+                if night % 4 == 1:
+                    kill(serve, "spawn_main")
+                elif night % 4 == 2:
+                    kill(serve, "prefect")
+                else:
+                    server.kill()
+                    server.start()
+            wait_for("its version", 900, lambda: published(curated) != before, serve.log)  # noqa: B023
+            curated_by(serve.folder / "raw", undisturbed)
+    finally:
+        serve.end()
+        server.kill()
+    assert tree(curated) == tree(undisturbed)
+
+
+def kill(serve: Serve, name: str) -> None:
+    """kill -9 of the processes of a run whose command has this."""
+    for process in serve.children():
+        with suppress(psutil.Error):
+            if any(name in argument for argument in process.cmdline()):
+                process.send_signal(signal.SIGKILL)
