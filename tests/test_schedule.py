@@ -4,7 +4,6 @@ told of them."""
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -135,7 +134,8 @@ class Serve:
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             with suppress(psutil.Error):
-                if process.status() != psutil.STATUS_ZOMBIE:
+                is_prefects = process.ppid() == self.process.pid and "resource_tracker" in " ".join(process.cmdline())
+                if process.status() != psutil.STATUS_ZOMBIE and not is_prefects:
                     found.append(process)
         return found
 
@@ -246,9 +246,9 @@ def test_nights_by_a_schedule_with_deaths_among_them(tmp_path_factory):
                 steps = curated / ".staging/steps"
                 wait_for("its work", 600, lambda: list(steps.glob("read_piece-*")), serve.log)  # noqa: B023
                 if night % 4 == 1:
-                    kill(serve, "spawn_main")
+                    kill(serve, is_flow=False)
                 elif night % 4 == 2:
-                    kill(serve, "prefect")
+                    kill(serve, is_flow=True)
                 else:
                     server.kill()
                     server.start()
@@ -260,9 +260,9 @@ def test_nights_by_a_schedule_with_deaths_among_them(tmp_path_factory):
     assert tree(curated) == tree(undisturbed)
 
 
-def kill(serve: Serve, name: str) -> None:
-    """kill -9 of the processes of a run whose command has this."""
+def kill(serve: Serve, is_flow: bool) -> None:
+    """kill -9 of the process in which the flow runs, or of its workers."""
     for process in serve.children():
         with suppress(psutil.Error):
-            if any(name in argument for argument in process.cmdline()):
-                process.send_signal(signal.SIGKILL)
+            if (process.ppid() == serve.process.pid) == is_flow:
+                process.kill()
