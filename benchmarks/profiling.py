@@ -110,10 +110,11 @@ def _environ(checkout: Path) -> dict[str, str]:
 
 
 def start_up(raw: Path, checkout: Path) -> dict[str, float]:
-    """CPU seconds of starting, by what is started; the last are whole runs of some documents."""
-    tamis = [sys.executable, "-m", "flows.cli", "run", str(raw / "warm")]
+    """CPU seconds of starting, by what is started; the last are whole runs of some documents. With `-P`, Python doesn't
+    take the working directory's code for the checkout's."""
+    tamis = [sys.executable, "-P", "-m", "flows.cli", "run", str(raw / "warm")]
     with tempfile.TemporaryDirectory() as folder:
-        commands = {name: [sys.executable, "-c", code] for name, code in STARTS.items()}
+        commands = {name: [sys.executable, "-P", "-c", code] for name, code in STARTS.items()}
         commands["imports, models, some documents: inline"] = [*tamis, f"{folder}/inline", "--engine", "inline"]
         commands["the same, two workers"] = [*tamis, f"{folder}/local", "--workers", "2"]
         found = {}

@@ -116,7 +116,8 @@ TOOLS = {
         Tool(
             "dolma",
             "pycld2 and C4's lines as tags, exact paragraphs by a Bloom filter, mix, Parquet; no repair of encodings, "
-            "no near-duplicates (`benchmarks/peers/with_dolma.py`)",
+            "no near-duplicates; its languages are the first two letters of English names "
+            "(`benchmarks/peers/with_dolma.py`)",
             ("dolma==1.2.1", "numpy<2", "pyarrow<22", "pycld2==0.42"),
             _script("with_dolma.py"),
             _peer_outcome,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import capacity, documents, floors, profiling, report
+from benchmarks import capacity, documents, floors, profiling, report, tools
 from benchmarks.documents import document
 from benchmarks.pipeline import copy_records, corpus, counts_of
 from benchmarks.tools import Kept, Outcome
@@ -131,6 +131,17 @@ def test_the_cost_is_that_of_all_processes(tmp_path):
 def test_a_failure_is_passed_on(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks/measure.py"), "--to", str(tmp_path / "cost.json"), "--"]
     assert subprocess.run([*command, sys.executable, "-c", "raise SystemExit(3)"]).returncode == 3
+
+
+def test_a_tool_that_cannot_be_installed_says_why(tmp_path, monkeypatch):
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\necho $1 >> \"$0.log\"; echo 'no wheel of it for this Python' >&2; [ $1 = venv ]\n")
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    tool = tools.Tool("it", "says", ("it==1.0",), tools.TOOLS["naive"].command, tools.TOOLS["naive"].outcome)
+    with pytest.raises(tools.NotInstalled, match=r"^no wheel of it for this Python$"):
+        tools.environment(tool, tmp_path)
+    assert (tmp_path / "uv.log").read_text().split() == ["venv", "pip"]
 
 
 # ------------------------------------------------------------------------------------------------------ floors · report
