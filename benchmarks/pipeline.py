@@ -1,13 +1,13 @@
 """Whole pipelines side by side: the same raw documents, cores and stages; what they cost, and what came out.
 
     python benchmarks/pipeline.py [--kind articles|pages] [--megabytes 20 | --documents N]
-                                  [--raw DIR [--name NAME]] [--tools tamis,naive,datatrove] [--workers 2]
+                                  [--raw PATH [--name NAME]] [--tools tamis,naive,datatrove] [--workers 2]
                                   [--before CHECKOUT] [--cache DIR] [--check] [--record]
 
-Raw documents are made up (`documents.py`), or those of a folder: `.jsonl` (also `.gz`), `.parquet` or `.txt`, written
-anew as JSON lines, so that all tools read the same bytes. Each tool has an environment of its own under `--cache` (a
-temporary folder; name one to keep environments), made with uv, or else with pip. What can't be installed is left out,
-and said why. `--before` adds the code of another checkout, in the same run.
+Raw documents are made up (`documents.py`), or those of a file or folder: `.jsonl` (also `.gz`), `.parquet` or `.txt`,
+written anew as JSON lines, so that all tools read the same bytes. Each tool has an environment of its own under
+`--cache` (a temporary folder; name one to keep environments), made with uv, or else with pip. What can't be installed
+is left out, and said why. `--before` adds the code of another checkout, in the same run.
 
 CPU seconds are those of all processes, start-up included; so are those of the peak of memory (`measure.py`). Of made-up
 documents it is known what each tool should have found: planted copies, lines around articles, languages. All of it is
@@ -32,6 +32,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,9 @@ class Corpus:
 # ------------------------------------------------------------------------------------------------------- raw documents
 
 
-def records_of(folder: Path) -> Iterator[dict[str, Any]]:
-    """The records of a folder of JSON lines, Parquet or text files; lines that are no record are passed over."""
-    for path in sorted(folder.rglob("*")):
+def records_of(raw: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file, or of a folder's JSON lines, Parquet and text files; other lines are passed over."""
+    for path in sorted(raw.rglob("*")) if raw.is_dir() else [raw]:
         if path.suffix == ".parquet":
             for batch in pq.ParquetFile(path).iter_batches():
                 yield from batch.to_pylist()
@@ -92,21 +93,23 @@ def records_of(folder: Path) -> Iterator[dict[str, Any]]:
                         yield record
 
 
-def copy_records(folder: Path, to: Path, files: int) -> None:
-    """The records of a folder as JSON lines with `id`, `url` and `text`, in turns over so many files."""
+def copy_records(raw: Path, to: Path, files: int, most: int | None = None) -> None:
+    """The records of a file or folder, or the first of them, as JSON lines (`id`, `url`, `text`), in turns over so
+    many files."""
     to.mkdir(parents=True)
-    opened = [(to / f"{number:03}.jsonl").open("w", encoding="utf-8") for number in range(files)]
+    opened = [(to / f"{number:03}.jsonl").open("wb") for number in range(files)]
     ids: Counter[str] = Counter()
-    for number, record in enumerate(records_of(folder)):
+    for number, record in enumerate(islice(records_of(raw), most)):
         text = record.get("text")
         if not isinstance(text, str) or not text.strip():
             continue
         name = str(record.get("id", number))
         ids[name] += 1
         url = record.get("url")
-        kept = {"id": name if ids[name] == 1 else f"{name}-{ids[name]}", "url": url if isinstance(url, str) else None}
-        kept = {key: value for key, value in kept.items() if value is not None}
-        opened[number // 1_000 % files].write(json.dumps(kept | {"text": text}, ensure_ascii=False) + "\n")
+        kept = {"id": name if ids[name] == 1 else f"{name}-{ids[name]}"}
+        kept |= {"url": url} if isinstance(url, str) else {}
+        line = json.dumps(kept | {"text": text}, ensure_ascii=False) + "\n"
+        opened[number // 500 % files].write(line.encode("utf-8", "replace"))  # surrogates are no UTF-8
     for file in opened:
         file.close()
 
@@ -231,8 +234,8 @@ def prepare(options: argparse.Namespace, cache: Path) -> Corpus:
     folder, files = cache / "raw", 4 * options.workers
     shutil.rmtree(folder, ignore_errors=True)
     if options.raw:
-        copy_records(options.raw, folder, files)
-        return corpus(options.name or options.raw.name, folder, [])
+        copy_records(options.raw, folder, files, options.documents)
+        return corpus(options.name or options.raw.stem, folder, [])
     megabytes = options.megabytes or (None if options.documents else 20.0)
     made = list(documents(options.kind, options.documents, megabytes))
     write(folder, iter(made), files, max(1, min(2_000, len(made) // files)))
@@ -244,7 +247,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=KINDS, default="articles")
     parser.add_argument("--megabytes", type=float)
     parser.add_argument("--documents", type=int)
-    parser.add_argument("--raw", type=Path, help="a folder of documents, in place of made-up ones")
+    parser.add_argument("--raw", type=Path, help="a file or folder of documents, in place of made-up ones")
     parser.add_argument("--name", help="what the documents are called in the report")
     parser.add_argument("--tools", default=DEFAULT, help=f"of {', '.join(TOOLS)}; the default: {DEFAULT}")
     parser.add_argument("--workers", type=int, default=2)

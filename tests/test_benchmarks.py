@@ -110,6 +110,8 @@ def test_a_folder_is_read_whatever_it_holds(tmp_path):
     copy_records(raw, tmp_path / "copy", 1)
     lines = [json.loads(line) for line in (tmp_path / "copy/000.jsonl").read_text().splitlines()]
     assert lines == [{"id": "7", "text": "one"}, {"id": "7-2", "text": "two"}, {"id": "3", "text": "three"}]
+    copy_records(raw / "a.jsonl", tmp_path / "one", 1, most=1)
+    assert (tmp_path / "one/000.jsonl").read_text() == '{"id": "7", "text": "one"}\n'
 
 
 # ----------------------------------------------------------------------------------------------------------------- cost
