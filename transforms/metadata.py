@@ -24,7 +24,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from transforms.boilerplate.anchors import DATES, HEADERS, Anchor, match_header, match_line, match_paragraph
-from transforms.boilerplate.lines import PROSE_WIDTH, WIDEST, is_prose, is_teaser
+from transforms.boilerplate.lines import SHORTEST_PROSE, is_prose, is_teaser
 from transforms.dates import DIGIT, pieces, says_change
 from transforms.folding import fold
 from transforms.names import split_names
@@ -44,7 +44,6 @@ RECORD_LINES = 3
 BIO_CHARS = 60
 # Of a stretch that stays, so many lines are looked at; among shorter ones is no paragraph.
 STRETCH_LINES = 8
-SHORTEST_PROSE = int(PROSE_WIDTH / WIDEST)
 # Below their headings dates and names are those of other articles, or of readers.
 OTHERS = ("boilerplate.related", "boilerplate.comments")
 

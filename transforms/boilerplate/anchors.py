@@ -179,7 +179,7 @@ HEADS = 500
 _COUNT_OF = re.compile(r"[?*+]|\{(?P<least>\d+)(?P<to>,?)(?P<most>\d*)\}")
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 _ESCAPED = re.compile(r"\\([^a-z\\])")
-_NUMBER = re.compile(r"\d+")
+_NUMBER, _DIGIT = re.compile(r"\d+"), re.compile(r"\d")
 
 
 def _heads(pattern: str) -> tuple[str, ...]:
@@ -192,9 +192,11 @@ def _heads(pattern: str) -> tuple[str, ...]:
     """
     closed: set[str] = set()
     opened, _ = _read_heads(pattern, 0, frozenset([""]), closed)
-    # What begins with another of them is one of its matches.
-    heads = closed | opened
-    return tuple(sorted(head for head in heads if not any(head[:end] in heads for end in range(len(head)))))
+    heads: list[str] = []
+    for head in sorted(closed | opened):
+        if not heads or not head.startswith(heads[-1]):  # what follows begins with the last, or with none
+            heads.append(head)
+    return tuple(heads)
 
 
 def _read_heads(pattern: str, at: int, before: frozenset[str], closed: set[str]) -> tuple[frozenset[str], int]:
@@ -273,6 +275,35 @@ def _with_atom(pattern: str, at: int, before: frozenset[str], closed: set[str]) 
     return frozenset(longer - cut)
 
 
+def _signs(pattern: str) -> tuple[str, ...]:
+    """Strings of which one stands in every match: literals that it has, or those of one of its groups; "" where none.
+
+    >>> _signs(".{0,9}(?:read|heard) (?:all|any)? ?more.*"), _signs("no|[a-z]+ of|x")
+    (('heard', 'read'), (' of', 'no', 'x'))
+    """
+    found: list[tuple[str, ...]] = []
+    literal, at, begin = "", 0, 0
+    alternatives: list[tuple[str, ...]] = []
+    while at <= len(pattern):
+        if at == len(pattern) or pattern[at] == "|":
+            alternatives.append(max((*found, (literal,)), key=lambda signs: min(map(len, signs))))
+            found, literal, at = [], "", at + 1
+            continue
+        begin, at = at, _end_of_atom(pattern, at)
+        count = _COUNT_OF.match(pattern, at)
+        atom, at = pattern[begin:at], at if count is None else count.end()
+        is_needed = count is None or count[0] == "+" or int(count["least"] or 0) > 0
+        letter = atom[-1] if len(atom) == 1 or (len(atom) == 2 and not atom[-1].isalpha()) else ""
+        if letter in ("", ".") or count is not None:
+            found.append((literal + letter * (is_needed and letter != "."),))
+            literal = ""
+            if atom[0] == "(" and is_needed:
+                found.append(_signs(atom[_inside(atom, 0) : -1]))
+        else:
+            literal += letter
+    return tuple(sorted({sign for signs in alternatives for sign in signs}))
+
+
 # --- what a label's value must look like ---------------------------------------------------------------------------
 
 
@@ -309,9 +340,9 @@ _AROUND = tuple((before, after) for before in ("", "(", '"') for after in ("", "
 
 class _Pattern(NamedTuple):
     number: int
-    heads: tuple[str, ...]  # how a match can begin, as `_heads` has it
     pattern: str
     rule: Rule
+    heads: tuple[str, ...] = ()  # how a match can begin, as `_heads` has it
 
 
 # Patterns are compiled when a line may match: all of them at once would take two seconds of every process.
@@ -390,8 +421,7 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
                 bare.setdefault(phrase.split(" ", 1)[0], []).append((phrase + " ", meant))
         script = _script_of(rule)
         patterns = [
-            _Pattern(number + at, _heads(pattern), pattern, rule)
-            for at, pattern in enumerate(map(_fold_pattern, rule.patterns))
+            _Pattern(number + at, pattern, rule) for at, pattern in enumerate(map(_fold_pattern, rule.patterns))
         ]
         number += len(patterns)
         if not rule.when:
@@ -443,38 +473,38 @@ _lexicon = cache(_compile_lexicon)
 
 @cache
 def _by_opening(script: str) -> dict[str, list[_Pattern]]:
-    """The patterns of a script by the first letters of what they match: OPENING of them, or all there are.
+    """The patterns of a script by how a line that they match can begin: OPENING letters, or all that can be told.
 
-    An entry has only those heads that begin so.
+    Under several letters stand those under fewer, too. An entry has only the heads that begin so.
     """
     found: dict[str, list[_Pattern]] = {}
     for entry in _lexicon().patterns.get(script) or _lexicon().patterns["any"]:
-        for opening, heads in groupby(entry.heads, key=lambda head: head[:OPENING]):
+        for opening, heads in groupby(_heads(entry.pattern), key=lambda head: head[:OPENING]):
             found.setdefault(opening, []).append(entry._replace(heads=tuple(heads)))
-    return found
-
-
-@lru_cache(maxsize=1 << 14)
-def _patterns_opening(script: str, opening: str) -> tuple[_Pattern, ...]:
-    """The patterns of a script that a line which begins so can match, but those that can begin in any way."""
-    by_opening = _by_opening(script)
-    return tuple(sorted(entry for end in range(1, OPENING + 1) for entry in by_opening.get(opening[:end], ())))
+    return {
+        opening: sorted(
+            entry for end in range(bool(opening), len(opening) + 1) for entry in found.get(opening[:end], ())
+        )
+        for opening in found
+    }
 
 
 @cache
 def _patterns_anyhow(script: str) -> tuple[re.Pattern[str], tuple[_Pattern, ...]]:
-    """The patterns of a script that can begin in any way, as one alternation and one by one."""
+    """The patterns of a script that can begin in any way, and what stands in each line that matches one of them."""
     patterns = tuple(_by_opening(script).get("", ()))
-    either = "|".join(f"(?:{entry.pattern.replace('(?P<value>', '(?:')})" for entry in patterns)
-    return re.compile(either or "(?!)"), patterns
+    signs = dict.fromkeys(sign for entry in patterns for sign in _signs(entry.pattern))
+    return re.compile("|".join(map(re.escape, signs)) if signs else "(?!)"), patterns
 
 
 def _candidate_patterns(script: str, folded: str) -> list[_Pattern]:
     """The patterns of a script that the line may match, by how it begins, in their order."""
-    shown = _NUMBER.sub("0", folded) if _NUMBER.search(folded, 0, HEAD_CHARS) else folded
-    found = [entry for entry in _patterns_opening(script, shown[:OPENING]) if shown.startswith(entry.heads)]
-    either, anyhow = _patterns_anyhow(script)
-    if either.fullmatch(folded) is not None:
+    shown = _NUMBER.sub("0", folded) if _DIGIT.search(folded, 0, HEAD_CHARS) else folded
+    by_opening = _by_opening(script)
+    entries = by_opening.get(shown[:OPENING]) or by_opening.get(shown[:2]) or by_opening.get(shown[:1])
+    found = [entry for entry in entries if shown.startswith(entry.heads)] if entries else []
+    signs, anyhow = _patterns_anyhow(script)
+    if signs.search(folded) is not None:
         found = sorted((*found, *anyhow))
     return found
 
@@ -536,7 +566,7 @@ def _match_arrow(line: str, with_colon: bool, lexicon: _Lexicon) -> Anchor | Non
 
 
 # "Read also | The last boat", "Author - Jane Doe": in place of a colon, where no title has one.
-_DASH = re.compile(r"\s+[-–—|]\s+")
+_DASH = re.compile(r"[-–—|](?<=\s[-–—|])\s+")
 _LABEL_MARK = re.compile(f"[{_COLONS}–—|-]")
 DASH_CONFIDENCE = 0.8
 DASH_CHARS = 8
@@ -557,8 +587,9 @@ def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor
                 if value and _fits(rule, value, bare=False):
                     return _anchor(rule, value)
         if (dash := _DASH.search(core, 0, LABEL_LIMIT)) is not None:
-            rule = lexicon.labels.get(fold(core[: dash.start()]))
-            if rule is not None and _may_stand_before_a_dash(rule, core[: dash.start()]):
+            label = core[: dash.start()].rstrip()
+            rule = lexicon.labels.get(fold(label))
+            if rule is not None and _may_stand_before_a_dash(rule, label):
                 value = _rest(line, core, dash.end())
                 if value and _fits(rule, value, bare=True):
                     return _anchor(rule, value)
@@ -577,7 +608,7 @@ def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
     folded = folded.rstrip("! ")
     if not folded:
         return None
-    candidates = _candidate_patterns(_script(core), folded)
+    candidates = _candidate_patterns("Latn" if core.isascii() else _script(core), folded)
     words = [word for part in folded.split("/") for word in part.split()] if "/" in folded else folded.split()
     if not lexicon.guarded.keys().isdisjoint(words):
         candidates += [entry for word in words for entry in lexicon.guarded.get(word, ())]
@@ -621,7 +652,7 @@ def _match_row(line: str, core: str, lexicon: _Lexicon) -> Anchor | None:
 
 
 # Between a credit's label and its value: "文/张三 图/李四" and "文=山田太郎" in the East only.
-_CREDIT_MARK = re.compile(rf"\s*([{_COLONS}]|[/／=＝](?!\s))\s*")
+_CREDIT_MARK = re.compile(rf"([{_COLONS}]|[/／=＝](?!\s))\s*")
 _MARKED = re.compile(f"[{_COLONS}/／=＝]")
 _CREDIT_JOIN = re.compile(r"\s*[・·&+/／、]\s*")
 _ROLE = re.compile(r"([^()（）]{2,60})[(（]([^()（）]{1,40})[)）]")
@@ -669,6 +700,8 @@ def _marked_credits(line: str) -> list[Anchor] | None:
 
 def _label_at_end(words: list[str], is_east: bool) -> tuple[int, Rule | None]:
     """How many of the last words are a credit's label, and its rule."""
+    if not words or _last_fold(words[-1]) not in _credit_endings():
+        return 0, None
     for count in range(min(LABEL_WORDS, len(words)), 0, -1):
         label = " ".join(words[-count:])
         rule = _credit_rule(label) if not is_east or _script(label) == "East" else None
@@ -689,6 +722,19 @@ def _credit_openings() -> frozenset[str]:
     """The first words of the labels of credits."""
     labels = _lexicon().labels.items()
     return frozenset(label.split(" ", 1)[0] for label, rule in labels if rule.reason == "boilerplate.byline")
+
+
+@cache
+def _credit_endings() -> frozenset[str]:
+    """The last words of the labels of credits."""
+    labels = _lexicon().labels.items()
+    return frozenset(_last_fold(label.split()[-1]) for label, rule in labels if rule.reason == "boilerplate.byline")
+
+
+@lru_cache(maxsize=1 << 14)
+def _last_fold(word: str) -> str:
+    """The last word of a label, where several are joined in one."""
+    return fold(_CREDIT_JOIN.split(word)[-1])
 
 
 @lru_cache(maxsize=1 << 14)

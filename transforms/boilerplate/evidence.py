@@ -12,6 +12,7 @@ from typing import NamedTuple
 from transforms.boilerplate.anchors import Anchor, match_glued, match_line, match_paragraph
 from transforms.boilerplate.lines import (
     PROSE_WIDTH,
+    SHORTEST_PROSE,
     Kind,
     ends_sentence,
     exact_hash,
@@ -98,7 +99,7 @@ class Page:
         self.support: dict[int, int] = {}
         self.folded: set[int] = set()
         self._found_records: set[int] | None = None
-        self.prose = [is_prose(line) for line in self.lines]
+        self.prose = [len(line) >= SHORTEST_PROSE and is_prose(line) for line in self.lines]
         self.quoted = self._quoted()
         for at in self.quoted:
             self.prose[at] = True

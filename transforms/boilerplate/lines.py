@@ -33,6 +33,8 @@ PROSE_WIDTH = 100
 LONG_PROSE_WIDTH = 250
 WIDE_LETTER = 1.5
 WIDEST = 1 + WIDE_LETTER
+# Whatever letters it is of, a shorter line is none. Most lines are shorter, and where lines are walked, aren't asked.
+SHORTEST_PROSE = int(PROSE_WIDTH / WIDEST)
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 # Thai and Lao mark no sentence's end: there the length alone tells, about a sentence and a half.
 UNMARKED_PROSE_WIDTH = 150
@@ -80,18 +82,23 @@ def fold(line: str) -> str:
 
 def line_hashes(text: str) -> list[int]:
     """A hash a line of `text.split("\\n")`: uint64, 0 for lines without a letter."""
-    return [_hash(line) for line in _DIGITS.sub("0", text.lower()).split("\n")]
+    return _hashes(_DIGITS.sub("0", text.lower()).split("\n"))
 
 
-def _hash(line: str) -> int:
-    if line and (line[0].isalpha() or _LETTER.search(line)):
-        return xxhash.xxh3_64_intdigest(_squeezed(line).encode()) & ~KIND_BITS
-    return 0
+def _hashes(lines: Iterable[str]) -> list[int]:
+    digest, find_letter, kept = xxhash.xxh3_64_intdigest, _LETTER.search, ~KIND_BITS
+    # A printable line has no white space but blanks; most have nothing to squeeze, and splitting costs the most here.
+    return [
+        digest((line.strip(" ") if "  " not in line and line.isprintable() else " ".join(line.split())).encode()) & kept
+        if line and (line[0].isalpha() or find_letter(line))
+        else 0
+        for line in lines
+    ]
 
 
 def exact_hash(line: str) -> int:
     """The hash of a line with its numbers as they are."""
-    return _hash(line.lower())
+    return _hashes([line.lower()])[0]
 
 
 def opening_hash(title: int, paragraph: int) -> int:
@@ -102,16 +109,11 @@ def opening_hash(title: int, paragraph: int) -> int:
 _ODD = 0x9E3779B97F4A7C15
 
 
-def _squeezed(line: str) -> str:
-    # A printable line has no white space but blanks; most have nothing to squeeze, and splitting costs the most here.
-    return line.strip(" ") if "  " not in line and line.isprintable() else " ".join(line.split())
-
-
 def title_places(lines: Sequence[str], places: Iterable[int]) -> set[int]:
     """Those of `places` where a title may stand: the first lines, and the last ones above the body."""
     head: list[int] = []
     for at in places:
-        if is_prose(lines[at]):
+        if len(lines[at]) >= SHORTEST_PROSE and is_prose(lines[at]):
             return {*head[:TITLE_LINES], *head[-TITLE_LINES:]}
         head.append(at)
     return set(head[:TITLE_LINES])  # no body: nothing is above it
@@ -156,7 +158,7 @@ def word_count(line: str) -> int:
 def is_prose(line: str) -> bool:
     """Whether the line is a full paragraph."""
     length = len(line)
-    if length < PROSE_WIDTH / WIDEST:
+    if length < SHORTEST_PROSE:
         return False
     if length < LONG_PROSE_WIDTH:  # wide letters are counted only where they can decide
         ends = ends_sentence(line)
@@ -180,17 +182,25 @@ def index(text: str) -> Index:
     """The line index of one document."""
     lowered = text.lower()
     folded = _DIGITS.sub("0", lowered)
-    hashes = [_hash(line) for line in folded.split("\n")]
+    folds = folded.split("\n")
+    hashes = _hashes(folds)
     lines = [line.strip() for line in text.split("\n")]
     places = [at for at, line in enumerate(lines) if line]
-    prose = [place for place, at in enumerate(places) if is_prose(lines[at])]
+    prose = [place for place, at in enumerate(places) if len(lines[at]) >= SHORTEST_PROSE and is_prose(lines[at])]
     titles = title_places(lines, places)
-    counted = {key(hashes[at], Kind.TITLE if at in titles else Kind.LINE) for at in places}
+    plain = hashes.copy()
+    for at in titles:
+        plain[at] = key(hashes[at], Kind.TITLE)
+    counted = set(plain)
     if folded != lowered:
-        exact, is_paragraph = lowered.split("\n"), {places[place] for place in prose}
-        for at, line in enumerate(folded.split("\n")):
-            if line != exact[at] and hashes[at] and at not in is_paragraph:
-                counted.add(_hash(exact[at]) | Kind.EXACT)
+        is_paragraph = {places[place] for place in prose}
+        exact = [
+            was
+            for at, (fold, was) in enumerate(zip(folds, lowered.split("\n"), strict=True))
+            if fold != was and hashes[at] and at not in is_paragraph
+        ]
+        kind = int(Kind.EXACT)
+        counted.update([value | kind for value in _hashes(exact)])
     for number, place in enumerate(prose):
         found = openings(lines, hashes, places, place)
         if number:
@@ -215,7 +225,7 @@ def openings(lines: Sequence[str], hashes: Sequence[int], places: Sequence[int],
     paragraph = hashes[places[place]]
     for above in range(place - 1, max(-1, place - 1 - TITLE_LINES), -1):
         at = places[above]
-        if is_prose(lines[at]):
+        if len(lines[at]) >= SHORTEST_PROSE and is_prose(lines[at]):
             return
         if hashes[at] and paragraph:
             yield opening_hash(hashes[at], paragraph)
