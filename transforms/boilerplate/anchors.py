@@ -179,7 +179,7 @@ HEADS = 500
 _COUNT_OF = re.compile(r"[?*+]|\{(?P<least>\d+)(?P<to>,?)(?P<most>\d*)\}")
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]")
 _ESCAPED = re.compile(r"\\([^a-z\\])")
-_NUMBER, _DIGIT = re.compile(r"\d+"), re.compile(r"\d")
+_NUMBER = re.compile(r"\d\d*")
 
 
 def _heads(pattern: str) -> tuple[str, ...]:
@@ -497,9 +497,8 @@ def _patterns_anyhow(script: str) -> tuple[re.Pattern[str], tuple[_Pattern, ...]
     return re.compile("|".join(map(re.escape, signs)) if signs else "(?!)"), patterns
 
 
-def _candidate_patterns(script: str, folded: str) -> list[_Pattern]:
-    """The patterns of a script that the line may match, by how it begins, in their order."""
-    shown = _NUMBER.sub("0", folded) if _DIGIT.search(folded, 0, HEAD_CHARS) else folded
+def _candidate_patterns(script: str, folded: str, shown: str) -> list[_Pattern]:
+    """The patterns of a script that the line, `shown` with numbers as "0", may match, in their order."""
     by_opening = _by_opening(script)
     entries = by_opening.get(shown[:OPENING]) or by_opening.get(shown[:2]) or by_opening.get(shown[:1])
     found = [entry for entry in entries if shown.startswith(entry.heads)] if entries else []
@@ -567,7 +566,6 @@ def _match_arrow(line: str, with_colon: bool, lexicon: _Lexicon) -> Anchor | Non
 
 # "Read also | The last boat", "Author - Jane Doe": in place of a colon, where no title has one.
 _DASH = re.compile(r"[-–—|](?<=\s[-–—|])\s+")
-_LABEL_MARK = re.compile(f"[{_COLONS}–—|-]")
 DASH_CONFIDENCE = 0.8
 DASH_CHARS = 8
 
@@ -578,37 +576,41 @@ def _may_stand_before_a_dash(rule: Rule, label: str) -> bool:
     return rule.value == "names" if rule.kind == "label" else rule.value == "title" and len(label) >= DASH_CHARS
 
 
-def _match_label(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
-    if _LABEL_MARK.search(core, 0, LABEL_LIMIT) is not None:
-        if (colon := _COLON.search(core, 0, LABEL_LIMIT)) is not None:
-            rule = lexicon.labels.get(fold(core[: colon.start()]))
-            if rule is not None:
-                value = _rest(line, core, colon.end())
-                if value and _fits(rule, value, bare=False):
-                    return _anchor(rule, value)
-        if (dash := _DASH.search(core, 0, LABEL_LIMIT)) is not None:
-            label = core[: dash.start()].rstrip()
-            rule = lexicon.labels.get(fold(label))
-            if rule is not None and _may_stand_before_a_dash(rule, label):
-                value = _rest(line, core, dash.end())
-                if value and _fits(rule, value, bare=True):
-                    return _anchor(rule, value)
-    openers = lexicon.bare.get(folded.split(" ", 1)[0])
-    if openers is not None:
-        for opener, rule in openers:
-            if folded.startswith(opener):
-                words = core.split(None, opener.count(" "))
-                value = _rest(line, core, len(core) - len(words[-1]))
-                if value and _fits(rule, value, bare=True):
-                    return _anchor(rule, value, rule.bare)
+def _match_label(line: str, core: str, lexicon: _Lexicon) -> Anchor | None:
+    """The anchor of a label with its colon, or a dash for it, and its value."""
+    if (colon := _COLON.search(core, 0, LABEL_LIMIT)) is not None:
+        rule = lexicon.labels.get(fold(core[: colon.start()]))
+        if rule is not None:
+            value = _rest(line, core, colon.end())
+            if value and _fits(rule, value, bare=False):
+                return _anchor(rule, value)
+    if (dash := _DASH.search(core, 0, LABEL_LIMIT)) is not None:
+        label = core[: dash.start()].rstrip()
+        rule = lexicon.labels.get(fold(label))
+        if rule is not None and _may_stand_before_a_dash(rule, label):
+            value = _rest(line, core, dash.end())
+            if value and _fits(rule, value, bare=True):
+                return _anchor(rule, value)
     return None
 
 
-def _match_pattern(core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
+def _match_bare(line: str, core: str, folded: str, lexicon: _Lexicon) -> Anchor | None:
+    """The anchor of a label without a mark, and its value."""
+    for opener, rule in lexicon.bare.get(folded.split(" ", 1)[0], ()):
+        if folded.startswith(opener):
+            words = core.split(None, opener.count(" "))
+            value = _rest(line, core, len(core) - len(words[-1]))
+            if value and _fits(rule, value, bare=True):
+                return _anchor(rule, value, rule.bare)
+    return None
+
+
+def _match_pattern(core: str, folded: str, is_marked: bool, lexicon: _Lexicon) -> Anchor | None:
     folded = folded.rstrip("! ")
     if not folded:
         return None
-    candidates = _candidate_patterns("Latn" if core.isascii() else _script(core), folded)
+    script = "Latn" if core.isascii() else _script(core)
+    candidates = _candidate_patterns(script, folded, _NUMBER.sub("0", folded) if is_marked else folded)
     words = [word for part in folded.split("/") for word in part.split()] if "/" in folded else folded.split()
     if not lexicon.guarded.keys().isdisjoint(words):
         candidates += [entry for word in words for entry in lexicon.guarded.get(word, ())]
@@ -811,8 +813,9 @@ def match_credits(line: str) -> tuple[Anchor, ...]:
     return tuple(found or ())
 
 
-# What stands in credits, in rows, and before what an arrow leads to.
-_MARK = re.compile(f"[{_COLONS}/／=＝)）|·•?？؟{''.join(sorted(_ARROWS))}]")
+# What parts a label from its value and the parts of a row, stands in credits and dates, before what an arrow leads to.
+# Most lines have none of them, as they are or folded ("①").
+_MARK = re.compile(rf"[\d{_COLONS}–—/／=＝)）|·•?？؟{''.join(sorted(_ARROWS))}-]")
 
 
 # A line is asked about when it is judged and again for its metadata, and a site's lines come back page after page.
@@ -835,7 +838,7 @@ def match_line(line: str) -> Anchor | None:
     if not core:
         return None
     if len(core) > PATTERN_LIMIT or (len(core) > SENTENCE_LIMIT and core[-1] in FULL_STOPS):
-        return _match_label(line, core, fold(core[:SENTENCE_LIMIT]), lexicon)
+        return _match_label(line, core, lexicon) or _match_bare(line, core, fold(core[:SENTENCE_LIMIT]), lexicon)
     folded = fold(core)
     if not folded:
         return None
@@ -850,12 +853,13 @@ def match_line(line: str) -> Anchor | None:
             return _anchor(rule)
         if rule.bare is not None:
             return _anchor(rule, confidence=min(rule.bare, 0.4))
-    found = _match_label(line, core, folded, lexicon) or _match_pattern(core, folded, lexicon)
+    is_marked = _MARK.search(line) is not None or (not line.isascii() and _MARK.search(folded) is not None)
+    found = _match_label(line, core, lexicon) if is_marked else None
+    found = found or _match_bare(line, core, folded, lexicon) or _match_pattern(core, folded, is_marked, lexicon)
     if found is not None:
         return found
-    if len(folded) <= LINE_CHARS and DIGIT.search(folded) and is_date_line(folded):
+    if is_marked and len(folded) <= LINE_CHARS and DIGIT.search(folded) and is_date_line(folded):
         return _anchor(lexicon.date_rule, core)
-    is_marked = _MARK.search(line) is not None  # most lines are not, nor do they begin as credits do
     if (is_marked or _opens_credits(folded)) and (credits := match_credits(line)):
         return max(credits, key=lambda credit: credit.confidence)
     if not is_marked:
@@ -865,7 +869,8 @@ def match_line(line: str) -> Anchor | None:
 
 def _candidates(folded: str, lexicon: _Lexicon) -> Iterator[int]:
     """Paragraph rules of which a necessary word occurs, most confident first."""
-    numbers = {number for word in lexicon.triggers.keys() & set(folded.split()) for number in lexicon.triggers[word]}
+    triggers = lexicon.triggers
+    numbers = {number for word in folded.split() if word in triggers for number in triggers[word]}
     script = _script(folded)
     if script in lexicon.substrings and lexicon.any_substring[script].search(folded):
         numbers.update(number for substring, number in lexicon.substrings[script] if substring in folded)
