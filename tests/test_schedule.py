@@ -226,6 +226,7 @@ def test_cancelled_from_the_ui_nothing_is_left(serve, api, tmp_path):
         pass
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif("TAMIS_NIGHTS" not in os.environ, reason="minutes: TAMIS_NIGHTS=10 lets so many nights pass")
 def test_nights_by_a_schedule_with_deaths_among_them(tmp_path_factory):
     """The next file is laid once the last is published; a worker, the flow and the server are killed on the way: what
