@@ -54,8 +54,8 @@ _LONG_PROSE = int(LONG_PROSE_WIDTH * 10)
 _LINK = 500
 # Words are compared in buckets of a table a document: a few collisions cost nothing, sorting words would.
 _BUCKETS = 4096
-# Documents are taken together up to here, to bound memory (~200 bytes a character).
-BATCH_CHARS = 2_000_000
+# Documents are taken together up to here, to bound memory (~100 bytes a character of a page) and stay near the cache.
+BATCH_CHARS = 500_000
 _FAR = 99  # no such line; also the cap of distances
 _REASONS = (
     "related", "navigation", "share", "subscribe", "comments", "author_bio",
@@ -111,7 +111,8 @@ class Trees(NamedTuple):
         for level in reversed(range(self.feature.shape[1])):
             leaf += leaf
             leaf += above[:, level].view(np.uint8)
-        gains = np.take_along_axis(self.leaves, leaf.astype(np.intp), axis=1)
+        trees, size = self.leaves.shape
+        gains = self.leaves.ravel().take(leaf + np.arange(0, trees * size, size)[:, None])
         return np.asarray(gains.sum(axis=0, dtype=np.int32) + np.int32(self.bias), np.int32)
 
 
@@ -344,8 +345,10 @@ class Features:
 
 
 def matrix_of(columns: Mapping[str, Ints]) -> Matrix:
-    # np.clip of one short column costs ten times the ufuncs it calls.
-    return np.stack([np.minimum(np.maximum(column, -32768), 32767).astype(np.int16) for column in columns.values()])
+    matrix = np.array(list(columns.values()))  # one call for all: a page has few rows and many columns
+    np.maximum(matrix, -32768, out=matrix)
+    np.minimum(matrix, 32767, out=matrix)
+    return matrix.astype(np.int16)
 
 
 _FURNITURE = (

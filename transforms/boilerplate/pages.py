@@ -281,7 +281,7 @@ def _named(
     scores = dict(zip(scored.places, scored.scores, strict=True))
 
     def removal(reason: str, support: int | None, run: list[int]) -> Removal:
-        margin = max(0, threshold - max(scores[at] for at in run))
+        margin = max(0, threshold - max([scores[at] for at in run]))
         return Removal(reason, "model.page", line_model.confidence(margin), support)
 
     return _by_runs(page, lines, scored.places, kept, removal)
@@ -320,24 +320,26 @@ def _by_runs(
             gone.update(dict.fromkeys(run, removal(reason, least, run)))
             run.clear()
 
+    known, hashes, anchors = page.templates.lines, page.hashes, page.anchors
     for number, at in enumerate(places):
         if number in kept:
             finish()
             heading = ""  # a block ends where the article goes on
             continue
-        line = lines[at]
-        anchor = page.anchors[at] or (match_paragraph(line) if len(line) >= PARAGRAPH_CHARS else None)
-        found = page.templates.lines.get(page.hashes[at])
+        line, anchor, found = lines[at], anchors[at], known.get(hashes[at])
+        if anchor is None and len(line) >= PARAGRAPH_CHARS:
+            anchor = match_paragraph(line)
         if anchor is not None:
-            heading = anchor.reason if anchor.kind == "heading" else heading
             named = anchor.reason
+            if anchor.kind == "heading":
+                heading = named
         elif found is not None:
             named = "boilerplate.template"
         else:
             named = heading or (
                 "boilerplate.related" if line[-1] in ".…]" and is_teaser(line) else "boilerplate.navigation"
             )
-        if (named, found is None) != (reason, support is None):
+        if named != reason or (found is None) != (support is None):
             finish()
         reason, support = named, found
         run.append(at)
