@@ -465,9 +465,9 @@ def _guess_of_cld2(text: str) -> tuple[str, float]:
 class _Py3langid(NamedTuple):
     """py3langid's model as arrays: an automaton over bytes, and a naive Bayes model over the features it finds."""
 
-    next_row: npt.NDArray[np.int32]  # the row of the state at row + byte
-    feature: npt.NDArray[np.int32]  # of the state at row + byte, or -1
-    first_row: int
+    next_state: npt.NDArray[np.uint32]  # at row + byte
+    row: npt.NDArray[np.int32]  # of a state
+    feature: npt.NDArray[np.int32]  # of a state, or -1
     logs: npt.NDArray[np.int16]  # [feature, class]
     prior: npt.NDArray[np.float64]
     codes: list[str]
@@ -479,11 +479,10 @@ def _py3langid() -> _Py3langid:
     model = LanguageIdentifier.from_model_file(MODEL_FILE)
     names = [bcp47(code) for code in model.nb_classes]
     codes = sorted(set(names))
-    states, rows = np.frombuffer(model.tk_nextmove, np.uint32), np.array(model._rowbase, np.int32)
     return _Py3langid(
-        rows.take(states),
-        np.array(model.tk_output, np.int32).take(states),
-        int(rows[0]),
+        np.frombuffer(model.tk_nextmove, np.uint32),
+        np.array(model._rowbase, np.int32),
+        np.array(model.tk_output, np.int32),
         np.rint(model.nb_ptc.astype(np.float32) * _LOG_SCALE).astype(np.int16),
         model.nb_pc.astype(np.float64),
         codes,
@@ -496,11 +495,11 @@ def _features(text: bytes, model: _Py3langid) -> tuple[npt.NDArray[np.int32], np
 
     The automaton's state is the longest feature's beginning that the last bytes are, so the last six decide it.
     """
-    read = np.frombuffer(text, np.uint8).astype(np.int32)
-    rows = np.full(len(read), model.first_row, np.int32)
-    for back in range(min(_FEATURE_BYTES, len(read)) - 1, 0, -1):
-        rows[back:] = model.next_row.take(rows[back:] + read[: len(read) - back])
-    features = model.feature.take(rows + read)
+    read = np.frombuffer(text, np.uint8)
+    states = np.zeros(len(read), np.uint32)
+    for back in range(min(_FEATURE_BYTES, len(read)) - 1, -1, -1):
+        states[back:] = model.next_state.take(model.row.take(states[back:]) + read[: len(read) - back])
+    features = model.feature.take(states)
     features = features[features >= 0]
     features.sort()
     is_first = np.ones(len(features), np.bool_)
