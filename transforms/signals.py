@@ -1,11 +1,12 @@
 """Counts of every text, and of what was removed from it."""
 
-from collections import Counter
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.schema import column_type, with_columns
-from transforms.spans import from_arrow
 from transforms.words import word_counts
 
 
@@ -15,33 +16,42 @@ def count_documents(documents: pa.Table) -> pa.Table:
     The quality signals `q_*` are null as yet, but that of shared paragraphs (select.py).
     """
     texts = documents["text"].to_pylist()
-    lengths = [len(text) for text in documents["original"].to_pylist()]
-    removed = [
-        [span for span in spans if span.reason.startswith(("boilerplate.", "pii."))]
-        for spans in from_arrow(documents["spans"])
-    ]
-    chars = [sum(span.end - span.start for span in spans) for spans in removed]
-    by_reason = []
-    for spans in removed:
-        spans_of: Counter[str] = Counter()
-        chars_of: Counter[str] = Counter()
-        for span in spans:
-            spans_of[span.reason] += 1
-            chars_of[span.reason] += span.end - span.start
-        by_reason.append(
-            [{"reason": reason, "spans": spans_of[reason], "chars": chars_of[reason]} for reason in sorted(spans_of)]
-        )
+    removed = _removed(documents["spans"].combine_chunks())
+    chars = np.array([sum(found["chars"] for found in row) for row in removed], np.int64)
+    lengths = pc.utf8_length(documents["original"]).to_numpy()
     return with_columns(
         documents,
-        char_count=[len(text) for text in texts],
+        char_count=pc.utf8_length(documents["text"]),
         word_count=word_counts(texts),
-        line_count=[sum(1 for line in text.split("\n") if line.strip()) for text in texts],
-        original_char_count=lengths,
-        removed_char_count=chars,
-        removed_span_count=[len(spans) for spans in removed],
-        removed_char_ratio=pa.array(
-            [count / length if length else 0.0 for count, length in zip(chars, lengths, strict=True)],
-            column_type("removed_char_ratio"),
-        ),
-        removed_by_reason=by_reason,
+        line_count=[line_count(text) for text in texts],
+        original_char_count=pa.array(lengths),
+        removed_char_count=pa.array(chars, pa.int32()),
+        removed_span_count=[sum(found["spans"] for found in row) for row in removed],
+        removed_char_ratio=pa.array(chars / np.maximum(lengths, 1), column_type("removed_char_ratio")),
+        removed_by_reason=removed,
     )
+
+
+def line_count(text: str) -> int:
+    """Lines with more than white space in them.
+
+    >>> line_count("One\\n \\u2003\\n\\ntwo\\n")
+    2
+    """
+    lines = text.split("\n")
+    return len(lines) - lines.count("") - sum(map(str.isspace, lines))
+
+
+def _removed(spans: pa.ListArray) -> list[list[dict[str, Any]]]:
+    """What was removed from each document, by reason, as `removed_by_reason` has it; repairs are no removals."""
+    found = pa.table({name: pc.struct_field(spans.flatten(), name) for name in ("reason", "start", "end")})
+    found = found.append_column("row", pc.list_parent_indices(spans))
+    removals = pc.or_(pc.starts_with(found["reason"], "boilerplate."), pc.starts_with(found["reason"], "pii."))
+    found = found.append_column("chars", pc.subtract(found["end"], found["start"])).filter(removals)
+    sums = found.group_by(["row", "reason"], use_threads=False).aggregate([("chars", "count"), ("chars", "sum")])
+    rows: list[list[dict[str, Any]]] = [[] for _ in range(len(spans))]
+    for row, reason, count, chars in zip(
+        *(sums[name].to_pylist() for name in ("row", "reason", "chars_count", "chars_sum")), strict=True
+    ):
+        rows[row].append({"reason": reason, "spans": count, "chars": chars})
+    return [sorted(row, key=lambda one: one["reason"]) for row in rows]

@@ -34,6 +34,7 @@ _LETTERS = ((0x2C2, 0x2C5), (0x2D2, 0x2D7), (0x2DE, 0x2DF), (0x2E5, 0x2EB), (0x2
 _HEBREW_LETTERS = ((0x5D0, 0x5EA), (0x5EF, 0x5F2), (0xFB1D, 0xFB1D), (0xFB1F, 0xFB28), (0xFB2A, 0xFB4F))
 # 64 kB of classes: with 8 and with 128 kB it takes twice and half as long again.
 _BATCH_CHARS = 1 << 16
+_PLANE = 1 << 16
 _IN_HALF_WIDTH, _ZERO_WIDTH_SPACE = (0xFF9E, 0xFF9F), 0x200B
 _CLASS_OF_CATEGORY = {
     **dict.fromkeys(("Lu", "Ll", "Lt", "Lm", "Lo", "Nl"), _LETTER),
@@ -64,24 +65,24 @@ def _class_of(code: int) -> int:
 
 
 @cache
-def _classes(size: int) -> npt.NDArray[np.uint8]:
-    """The class of every code point below `size`: of the first plane, which stays in the processor's cache, or all."""
-    table = np.zeros(size, np.uint8)
-    for first, last in ((0, 0x1FFFF), (0x20000, 0x323AF), (0xE0000, 0xE01EF)):
-        for code in range(first, min(last + 1, size)):
-            table[code] = _class_of(code)
+def _classes(plane: int) -> npt.NDArray[np.uint8]:
+    """The class of every code point of a plane: 64 kB, which stay in the processor's cache."""
+    start = plane << 16
+    end = start + _PLANE
+    table = np.array([_class_of(code) for code in range(start, end)], np.uint8)
     for ranges, kind in ((_LETTERS, _LETTER), (_HEBREW_LETTERS, _HEBREW)):
         for first, last in ranges:
-            if first < size:
-                table[first : last + 1] = kind
+            if start <= first < end:
+                table[first - start : last + 1 - start] = kind
     for first, last in UNSPACED:
-        written = table[first : last + 1]
+        written = table[max(first - start, 0) : max(last + 1 - start, 0)]
         written[written != _IGNORED] = _UNSPACED
     for kind, members in _MEMBERS.items():
-        table[[code for code in map(ord, members) if code < size]] = kind
-    table[_IN_HALF_WIDTH[0] : _IN_HALF_WIDTH[1] + 1] = _IGNORED
-    table[_ZERO_WIDTH_SPACE] = _OTHER
-    table[0x202F] = _CONNECTOR  # between the groups of a number, and before a suffix in Mongolian
+        table[[code - start for code in map(ord, members) if start <= code < end]] = kind
+    if not plane:
+        table[_IN_HALF_WIDTH[0] : _IN_HALF_WIDTH[1] + 1] = _IGNORED
+        table[_ZERO_WIDTH_SPACE] = _OTHER
+        table[0x202F] = _CONNECTOR  # between the groups of a number, and before a suffix in Mongolian
     return table
 
 
@@ -131,10 +132,15 @@ def _each(places: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDA
 
 def _kinds(text: str) -> npt.NDArray[np.uint8]:
     if text.isascii():
-        return _classes(0x10000).take(np.frombuffer(text.encode(), np.uint8))
-    kinds = _classes(0x10000).take(np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16))
+        return _classes(0).take(np.frombuffer(text.encode(), np.uint8))
+    kinds = _classes(0).take(np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16))
     if (kinds == _SURROGATE).any():
-        kinds = _classes(0x110000).take(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32))
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        kinds = _classes(0).take(codes, mode="clip")
+        beyond = np.flatnonzero(codes >= _PLANE)
+        for plane in np.unique(codes[beyond] >> 16).tolist():
+            here = beyond[codes[beyond] >> 16 == plane]
+            kinds[here] = _classes(plane).take(codes[here] % _PLANE)
     return kinds
 
 

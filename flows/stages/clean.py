@@ -263,8 +263,7 @@ def write_signatures(work: Work, documents: pa.Table) -> None:
 def write_paragraphs(work: Work, documents: pa.Table, facts: pa.Table) -> None:
     """`paragraphs.parquet`: PIECE_PARAGRAPHS of a piece's documents, sorted by paragraph."""
     found = paragraphs_of(documents)
-    owners = dict(zip(facts["id"].to_pylist(), facts["at"].to_pylist(), strict=True))
-    at = pa.array([owners[document] for document in found["document"].to_pylist()], pa.uint64())
+    at = facts["at"].take(pc.index_in(found["document"], facts["id"].combine_chunks()))
     table = pa.table([found["paragraph"], at, found["chars"]], schema=PIECE_PARAGRAPHS)
     table = table.group_by(["paragraph", "at"], use_threads=False).aggregate([("chars", "sum")])
     table = table.rename_columns(PIECE_PARAGRAPHS.names).cast(PIECE_PARAGRAPHS)

@@ -26,12 +26,14 @@ def paragraphs_of(documents: pa.Table) -> pa.Table:
     """Every paragraph of the documents that no stage rejected: PARAGRAPHS, and `chars`, its code points."""
     documents = documents.filter(pc.is_null(documents["reject_reason"]))
     lines = pc.split_pattern(documents["text"].combine_chunks(), "\n")
-    ids = documents["id"].combine_chunks().take(pc.list_parent_indices(lines))
-    texts = pc.utf8_trim_whitespace(pc.list_flatten(lines))
-    chars = pc.utf8_length(texts)
-    wide = pc.greater_equal(pc.add(chars, pc.binary_length(texts)), 2 * PARAGRAPH_CHARS)
-    hashes = [xxhash.xxh3_64_intdigest(text) for text in texts.filter(wide).cast(pa.binary()).to_pylist()]
+    owners = pc.list_parent_indices(lines)
+    texts = pc.list_flatten(lines)
+    for _ in range(2):  # few lines are long enough to be worth trimming
+        chars = pc.utf8_length(texts)
+        wide = pc.greater_equal(pc.add(chars, pc.binary_length(texts)), 2 * PARAGRAPH_CHARS)
+        texts, owners = pc.utf8_trim_whitespace(texts.filter(wide)), owners.filter(wide)
+    hashes = [xxhash.xxh3_64_intdigest(text) for text in texts.cast(pa.binary()).to_pylist()]
     return pa.table(
-        [pa.array(hashes, pa.uint64()), ids.filter(wide), chars.filter(wide)],
+        [pa.array(hashes, pa.uint64()), documents["id"].combine_chunks().take(owners), chars.filter(wide)],
         schema=PARAGRAPHS.append(pa.field("chars", pa.int32(), nullable=False)),
     )
