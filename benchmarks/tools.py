@@ -90,14 +90,21 @@ def _rows(path: Path, *columns: str) -> Iterator[dict[str, Any]]:
 
 
 _OWN = ("--constraint", str(ROOT / "constraints.txt"), "--editable", f"{ROOT}[fasttext,html,warc]")
-# No server but its own, whatever the user's profile says.
+# No server, whatever the user's profile says.
 _NO_SERVER = {"PREFECT_API_URL": ""}
 
 TOOLS = {
     tool.name: tool
     for tool in (
-        Tool("tamis", "`tamis run`, the whole process", _OWN, _tamis, tamis_outcome, _NO_SERVER),
-        Tool("inline", "`tamis run --engine inline`: one process, no Prefect", _OWN, _tamis_inline, tamis_outcome),
+        Tool(
+            "tamis",
+            "`tamis run`, the whole process, where no Prefect server is named",
+            _OWN,
+            _tamis,
+            tamis_outcome,
+            _NO_SERVER,
+        ),
+        Tool("inline", "`tamis run --engine inline`: one process", _OWN, _tamis_inline, tamis_outcome),
         Tool(
             "naive",
             "a script of an afternoon (`benchmarks/peers/naive_pandas.py`): ftfy, regular expressions, langdetect, "
