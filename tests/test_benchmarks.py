@@ -13,6 +13,7 @@ from benchmarks import capacity, documents, floors, profiling, report, tools
 from benchmarks.documents import document
 from benchmarks.pipeline import copy_records, corpus, counts_of
 from benchmarks.tools import Kept, Outcome
+from flows.curate import curate
 
 ROOT = Path(__file__).parent.parent
 COUNT = 200
@@ -74,6 +75,22 @@ def test_a_text_is_an_article_and_what_stands_around_it(made):
     )
     around = [sum(map(len, one.furniture)) / len(one.text) for one in found]
     assert (sum(around) / COUNT > 0.2) is (kind == "pages")
+
+
+def test_what_tamis_makes_of_them_is_above_the_floors(made, tmp_path):
+    kind, found = made
+    documents.write(tmp_path / "raw", iter(found))
+    curate(raw=str(tmp_path / "raw"), curated=str(tmp_path / "curated"), engine="inline")
+    raw = corpus(kind, tmp_path / "raw", found)
+    counts = counts_of(tools.tamis_outcome(tmp_path / "curated"), raw)
+    said = {
+        "digest": raw.digest,
+        "records": COUNT,
+        "bytes": raw.size,
+        "tools": {"tamis": {"counts": counts}},
+    }
+    assert floors.unmet(kind, said) == []
+    assert counts["kept"] == 180
 
 
 def test_so_many_megabytes():
@@ -164,7 +181,7 @@ def result(**counts):
         for name, speed in (("tamis", 2.0), ("naive", 0.5))
     }
     said = {"workers": 2, "machine": "a machine", "date": "2026-11-29", "missing": {"dolma": "not installed: no wheel"}}
-    return {"records": 10, "bytes": 10**6, "chars": 100, "digest": "abc", "tools": tools} | said
+    return {"records": 10, "bytes": 20_000_000, "chars": 100, "digest": "abc", "tools": tools} | said
 
 
 @pytest.fixture
@@ -201,6 +218,7 @@ def test_less_work_is_seen(file):
 
 def test_the_floors_that_are_there_can_be_met():
     known = set(floors.measures(result()))
+    assert {"mb_a_cpu_second", "against_naive"} <= known - set(floors.measures(result() | {"bytes": 10**6}))
     said = floors.tomllib.loads(floors.FILE.read_text("utf-8"))
     assert {measure for one in said["floors"].values() for measure in one} <= known
 
