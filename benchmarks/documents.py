@@ -6,7 +6,7 @@ A document is a function of its number and nothing else. Its prose is drawn from
 `tests/data/clean` and `tests/data/copies`, every seventh word of each another one of the language; what stands around
 it is its site's (`sites.toml`). `pages` are whole pages (header, bio, related, previous and next, comments, footer);
 `articles` are as an extractor leaves them, with some of that still there. Sites have some 125 documents each, so that
-there are more of them the more documents there are.
+there are more of them the more documents there are, and the languages of each 2,500 documents are the same mix.
 
 Of each twenty one is an exact copy of an earlier document (`exact`), one an earlier article on another site, short of
 its last sentence (`near`), and one a repeat of an earlier article with every seventh word changed (`reworded`), which
@@ -37,7 +37,7 @@ KINDS = ("articles", "pages")
 # Numbers within each twenty that are copies, and those they are copies of.
 BLOCK = 20
 COPIES = {17: ("exact", 3), 18: ("near", 8), 19: ("reworded", 13)}
-SITES, SITES_OF = 16, 2_000  # so many sites come with so many documents
+SITES, SITES_OF = 20, 2_500  # so many sites come with so many documents, always of the same languages
 UNSPACED = ("ja", "zh")
 EVERY = 7
 
@@ -182,7 +182,7 @@ LANGUAGES = tuple(_furniture())
 def site(number: int) -> Site:
     """A site: its language, its name, and a line that only it has."""
     chance = random.Random(f"site {number}")
-    language = chance.choices(LANGUAGES, [_furniture()[one]["share"] for one in LANGUAGES])[0]
+    language = [language for language in LANGUAGES for _ in range(_furniture()[language]["sites"])][number % SITES]
     slogan = reworded(chance.choice(prose(language).sentences), language, chance)
     return Site(number, language, f"site{number}.example.org", slogan[:90], _furniture()[language])
 
