@@ -3,6 +3,8 @@ told of them."""
 
 import json
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -226,6 +228,57 @@ def test_cancelled_from_the_ui_nothing_is_left(serve, api, tmp_path):
         pass
 
 
+# What a page of documentation has a person do that a test can't, or may not.
+NOT_TRIED = ("make run", "cd ", "useradd", "chown", "cp ", "systemctl", "docker", "export ", ".venv/bin/pip")
+# What goes on until it is ended, and what it says once it is at work.
+SERVES = {"server start": "", "serve": "is being served", "--pool tamis --type process": "started!"}
+
+
+def commands_of_operations() -> list[str]:
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [line.strip() for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.timeout(900)
+def test_every_command_of_the_operations_page_works(server, tmp_path):
+    """As it stands there, but for the folders; on a dataset of three nights."""
+    data = tmp_path / "data"
+    (data / "raw").mkdir(parents=True)
+    url = "https://news.example.org/2019/04/a-mistake"
+    for night in range(2):
+        records = [{"url": url, "text": article(0)}, *({"text": article(10 * night + n)} for n in range(1, 4))]
+        (data / f"raw/{night}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+        curated_by(data / "raw", data / "curated")
+    # Prefect makes files of a deployment relative to where it is called, and the folder's own name is its version.
+    here = tmp_path / "tamis"
+    here.mkdir()
+    for name in ("flows", "transforms", "deploy", "prefect.yaml", "README.md", "pyproject.toml"):
+        (here / name).symlink_to(ROOT / name)
+    (here / ".venv").mkdir()
+    (here / ".venv/bin").symlink_to(Path(sys.executable).parent)
+    environment = server.environment | {"PYTHONPATH": str(ROOT)}
+    tried = 0
+    for command in commands_of_operations():
+        if command.startswith(NOT_TRIED) or "tamis-docker" in command or "nightly-docker" in command:
+            continue
+        arguments = [word.replace("/data", str(data)) for word in shlex.split(command)]
+        goes_on = next((said for name, said in SERVES.items() if name in command), None)
+        with (tmp_path / "said.log").open("wb") as log:
+            process = subprocess.Popen(arguments, env=environment, cwd=here, stdout=log, stderr=log)
+        tried += 1
+        if "server start" in command:  # the port is taken: the fixture's is at work
+            process.kill()
+        elif goes_on is not None:
+            said = tmp_path / "said.log"
+            wait_for(command, 240, lambda: goes_on in said.read_text(), said)  # noqa: B023
+            process.terminate()
+        assert process.wait(timeout=240) is not None
+        if goes_on is None:
+            assert process.returncode == 0, f"{command}\n{(tmp_path / 'said.log').read_text()[-2000:]}"
+    assert tried > 15
+
+
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif("TAMIS_NIGHTS" not in os.environ, reason="minutes: TAMIS_NIGHTS=10 lets so many nights pass")
 def test_nights_by_a_schedule_with_deaths_among_them(tmp_path_factory):
@@ -235,7 +288,7 @@ def test_nights_by_a_schedule_with_deaths_among_them(tmp_path_factory):
     server.start()
     serve = Serve(server, tmp_path_factory.mktemp("nights"))
     curated, undisturbed = serve.folder / "curated", serve.folder / "undisturbed"
-    serve.start("--cron", "* * * * * */5", "--name", "nights", "--workers", "1")
+    serve.start("--cron", "* * * * *", "--name", "nights", "--workers", "1")
     try:
         for night in range(int(os.environ["TAMIS_NIGHTS"])):
             with (serve.folder / "new.jsonl").open("w") as new:
