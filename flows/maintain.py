@@ -18,11 +18,11 @@ def rollback_version(version: str, curated: str = "curated") -> dict[str, Any]:
 
 
 def collect_versions(
-    curated: str = "curated", keep: int | None = None, older_than: str | None = None, dry_run: bool = False
+    curated: str = "curated", keep: int = 0, older_than: str = "", dry_run: bool = False
 ) -> dict[str, Any]:
     """Remove versions but the last `keep`, or those that ceased to be current `older_than` ago (`30d`)."""
-    age = None if older_than is None else history.age_of(older_than)
-    return {**history.collect_garbage(Store(curated), keep, age, dry_run)._asdict(), "dry_run": dry_run}
+    age = history.age_of(older_than) if older_than else None
+    return {**history.collect_garbage(Store(curated), keep or None, age, dry_run)._asdict(), "dry_run": dry_run}
 
 
 def forget_documents(
