@@ -27,7 +27,7 @@ from transforms.errors import ConfigError, CurationError, RefusedError, ShardErr
 # Seconds before each further try of a step whose worker died: what took its memory may be gone by then.
 BACK_OFF = (1.0, 5.0)
 # Tasks of a stage, at most: a run has some twenty stages, a third of them of many steps.
-MOST_TASKS = 60
+MOST_TASKS = 40
 # Called with each step that is done.
 Tell = Callable[[Done], None]
 

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows import engines
 from flows.stages import clean, read
+from flows.step import Done
 from flows.store import Store
 from flows.versions.checks import verify
 from tests.conftest import article, rows
@@ -155,3 +159,35 @@ def test_a_piece_that_ends_every_worker_fails_alone(raw, tmp_path, api):
     assert done.returncode == 0, done.stderr
     assert [row["reject_reason"] for row in rows(tmp_path / "curated", "rejected")] == ["read.shard_failed"]
     assert len(rows(tmp_path / "curated")) == 3
+
+
+@pytest.mark.flow
+def test_many_steps_ride_in_few_tasks(prefect_api):
+    """A server bears a thousand task runs a flow: of a stage with any number of steps there are forty at the most."""
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+    class AtOnce:
+        def submit(self, step: Any, store: Any) -> "Future[Done]":
+            future: Future[Done] = Future()
+            future.set_result(Done({}, {"step": step}, 0.0, 0.0))
+            return future
+
+    seen: list[Done] = []
+
+    @flow(name="many", flow_run_name="many-steps")
+    def many() -> list[Done]:
+        return engines._tasks(AtOnce())("read", list(range(1_000)), None, seen.append)
+
+    assert [done.counts["step"] for done in many()] == list(range(1_000))
+    assert len(seen) == 1_000
+    named = FlowRunFilter(name=FlowRunFilterName(any_=["many-steps"]))
+    with get_client(sync_client=True) as client:
+        for _ in range(100):  # they are written down a while later
+            tasks = client.read_task_runs(flow_run_filter=named)
+            if len(tasks) == engines.MOST_TASKS:
+                break
+            time.sleep(0.3)
+    assert len(tasks) == engines.MOST_TASKS
+    assert {"read 1-25 of 1000", "read 976-1000 of 1000"} <= {task.name for task in tasks}
