@@ -11,12 +11,13 @@ that fails all the same fails alone: the others of its stage are done before the
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from flows.processes import CONTEXT, allow_processes, apart, are_ended, begin_child, end_processes
@@ -26,6 +27,8 @@ from transforms.errors import ConfigError, CurationError, RefusedError, ShardErr
 
 # Seconds before each further try of a step whose worker died: what took its memory may be gone by then.
 BACK_OFF = (1.0, 5.0)
+# Seconds for which a step waits for a worker that is at work, before another is started.
+MOMENT = 0.3
 # Tasks of a stage, at most: a run has some twenty stages, a third of them of many steps.
 MOST_TASKS = 40
 # Called with each step that is done.
@@ -64,39 +67,61 @@ def inline(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[
 
 
 class Workers:
-    """Processes that do steps, each with a pool of its own: the death of one costs no other step anything."""
+    """Processes that do steps, each with a pool of its own: the death of one costs no other step anything.
+
+    One is started only where none comes free for a moment: importing costs it seconds, and many a night's steps take
+    milliseconds.
+    """
 
     def __init__(self, count: int) -> None:
-        self.free: SimpleQueue[ProcessPoolExecutor | None] = SimpleQueue()
-        self.count = count
+        self.count, self.started = count, 0
+        self.lock = threading.Lock()
+        self.free: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
         self.threads = ThreadPoolExecutor(count, "tamis-worker")  # each waits for a process
-        for _ in range(count):
-            self.free.put(None)
 
     def submit(self, step: Step, store: Store) -> "Future[Done]":
         """Have a step done; the future raises what it raises, and BrokenProcessPool where its process ended."""
         return self.threads.submit(self._run, step, store)
 
     def _run(self, step: Step, store: Store) -> Done:
-        pool = self.free.get()
+        if are_ended():
+            raise BrokenProcessPool
+        pool = self._take()
         try:
-            if are_ended():
-                raise BrokenProcessPool
-            pool = pool or _pool_of_one()
-            return pool.submit(run_step, step, store).result()
+            done = pool.submit(run_step, step, store).result()
         except BrokenProcessPool:
-            pool = None
+            self._lost()
             raise
-        finally:
+        except BaseException:
             self.free.put(pool)
+            raise
+        self.free.put(pool)
+        return done
+
+    def _take(self) -> ProcessPoolExecutor:
+        try:
+            return self.free.get(timeout=MOMENT if self.started else 0)
+        except Empty:
+            with self.lock:
+                is_new = self.started < self.count
+                self.started += is_new
+        if not is_new:  # fewer than all are at work: as many threads as processes ask
+            return self.free.get()
+        try:
+            return _pool_of_one()
+        except BaseException:
+            self._lost()
+            raise
+
+    def _lost(self) -> None:
+        with self.lock:
+            self.started -= 1
 
     def end(self) -> None:
         """Wait for what is at work, then end the processes."""
         self.threads.shutdown(wait=True, cancel_futures=True)
-        for _ in range(self.count):
-            pool = self.free.get()
-            if pool is not None:
-                pool.shutdown(wait=True, cancel_futures=True)
+        for _ in range(self.started):
+            self.free.get().shutdown(wait=True, cancel_futures=True)
 
 
 class _Batch:
