@@ -20,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +172,9 @@ def read_large(gigabytes: float, folder: Path, workers: int) -> None:
     ]
     start = time.perf_counter()
     records = 0
-    with started(workers) as processes, ThreadPoolExecutor(workers) as threads:
-        for number, done in enumerate(threads.map(lambda step: processes.run(step, store), steps), 1):
+    with started(workers) as processes:
+        futures = [processes.submit(step, store) for step in steps]
+        for number, done in enumerate((future.result() for future in futures), 1):
             records += sum(part["records"] for part in done.counts["parts"])
             if number % 50 == 0:
                 print(f"  {number} of {len(steps)} pieces, {time.perf_counter() - start:.0f} s", flush=True)

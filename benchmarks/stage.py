@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flows.engines import inline
-from flows.run import Run
+from flows.run import Progress, Run
 from flows.stages.clean import FACTS, write_facts, write_paragraphs, write_signatures
 from flows.stages.read import write_piece
 from flows.stages.templates import count_templates
@@ -93,9 +93,9 @@ def compare(
     """A run over signed pieces, past its comparison with all that is published in the store; what it would know of
     RAW is nothing. `said` is called as each step ends."""
 
-    def listen(stage: str, done: int, of: int) -> None:
-        if done:
-            said(stage)
+    def listen(progress: Progress) -> None:
+        if progress.done:
+            said(progress.stage)
 
     run = Run(store, inline, config or Config(), [listen])
     run.version, run.time, run.known = version, 0, Counter()

@@ -271,6 +271,8 @@ def started(count: int) -> Iterator[Workers]:
     workers = Workers(count)
     try:
         yield workers
+    except Exception:
+        raise
     except BaseException:  # Ctrl-C: a step that is cut off leaves nothing under its name
         end_processes()
         raise

@@ -93,6 +93,7 @@ def curate_dataset(
     config and templates; ids, and who is earlier than whom, stay. `in_prefect`: called within a flow, as tasks of it.
     Raises: ConfigError (wrong call), RefusedError (a check or another run refuses), ShardError (work failed).
     """
+    check_models(config.language)
     check_roots(options.raw, options.curated)
     store = Store(options.curated, options.raw)
     failed: dict[tuple[str, int], str] = {}
@@ -127,7 +128,6 @@ def _stages(run: "Run") -> dict[str, Any]:
     if not pieces and not run.rebuild:
         return run.nothing_new()
     load_model(run.config.boilerplate.model_path)  # damaged weights stop a run before its first step
-    check_models(run.config.language)
     run.read(pieces)
     if not run.identify():
         return run.nothing_new()

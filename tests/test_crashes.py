@@ -19,7 +19,7 @@ from flows.readers.guard import guarded
 from flows.readers.records import Record
 from flows.shards import plan_pieces, whole_part
 from flows.stages import read
-from flows.step import Step, Work, finished, run_step
+from flows.step import Done, Step, Work, finished, run_step
 from flows.store import Ref, Store
 from tests import crashing
 from tests.conftest import Run, article, rows, tree, write_jsonl
@@ -248,7 +248,7 @@ def test_a_worker_that_a_reader_ends_costs_one_record(tmp_path: Path) -> None:
     step = piece(tmp_path / "raw", store)
     step = Step(crashing.read_piece, step.inputs, step.settings)
     with engines.started(1) as workers:
-        done = workers.run(step, store)
+        done = do(workers, step, store)
     records = pq.read_table(store.local(done["records-00000.parquet"]))
     assert list(zip(*(records[name].to_pylist() for name in ("source_record", "reject_reason")), strict=True)) == [
         *[("0", "empty"), ("1", "read.crashed"), ("2", "empty")],
@@ -313,22 +313,28 @@ def dying(folder: Path, tries: int) -> tuple[Step, Store]:
     )
 
 
+def do(workers: engines.Workers, step: Step, store: Store) -> Done:
+    """A step, with as many tries as a run gives it."""
+    (done,) = engines._alone(workers)("stage", [step], store, lambda done: None)
+    return done
+
+
 def test_a_worker_that_dies_is_replaced_and_its_step_tried_again(tmp_path: Path) -> None:
     step, store = dying(tmp_path / "a", 1)
     other, others = dying(tmp_path / "b", 0)
     with engines.started(1) as workers:
-        assert workers.run(other, others).counts == {"tried": 0, "modules": False}
-        assert workers.run(step, store).counts == {"tried": 1, "modules": False}
+        assert do(workers, other, others).counts == {"tried": 0, "modules": False}
+        assert do(workers, step, store).counts == {"tried": 1, "modules": False}
 
 
 def test_a_step_whose_worker_dies_each_time_is_given_up(tmp_path: Path) -> None:
     step, store = dying(tmp_path / "a", 100)
     other, others = dying(tmp_path / "b", 0)
     with engines.started(1) as workers:
-        with pytest.raises(BrokenProcessPool):
-            workers.run(step, store)
-        assert workers.run(other, others).counts["tried"] == 0
-    assert len(list((tmp_path / "a/tried").iterdir())) == engines.TRIES
+        with pytest.raises(engines.StepsFailed, match="its worker process died 3 times"):
+            do(workers, step, store)
+        assert do(workers, other, others).counts["tried"] == 0
+    assert len(list((tmp_path / "a/tried").iterdir())) == len(engines.BACK_OFF) + 1
 
 
 def test_no_worker_is_started_after_the_end(tmp_path: Path) -> None:
@@ -337,7 +343,7 @@ def test_no_worker_is_started_after_the_end(tmp_path: Path) -> None:
         processes.end_processes()
         try:
             with pytest.raises(BrokenProcessPool):
-                workers.run(step, store)
+                workers.submit(step, store).result()
         finally:
             processes.allow_processes()
     assert not list((tmp_path / "a/tried").iterdir())
