@@ -22,7 +22,7 @@ def can_write(folder: Path) -> bool:
     return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
     """A file's text; '' where it can't be read: what is wrong with it, Prefect says if it ever needs it."""
     try:
         return file.read_text(encoding="utf-8", errors="replace")
@@ -33,7 +33,7 @@ def _text(file: Path) -> str:
 def prefect_profiles() -> str:
     """What a user's Prefect profiles say, as text."""
     home = os.environ["PREFECT_HOME"] if os.environ.get("PREFECT_HOME") else "~/.prefect"
-    return _text(
+    return text_of(
         Path(os.environ.get("PREFECT_PROFILES_PATH") or os.path.join(os.path.expanduser(home), "profiles.toml"))
     )
 

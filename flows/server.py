@@ -18,12 +18,15 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from flows import prefect_profiles, remove_home
+from flows import prefect_profiles, remove_home, text_of
 from flows.processes import end_processes
 from transforms.errors import ConfigError, ShardError
 
 _REACH_SECONDS = 10.0  # a server that is there answers in milliseconds; one behind a firewall never
 _UNWIND_SECONDS = 5.0  # what an interrupted run has to tell Prefect that it ends
+
+# Where Prefect reads settings besides the environment and its profiles, and what one that names an API has in it.
+_SAID_IN = {".env": "PREFECT_API_URL", "prefect.toml": "url", "pyproject.toml": "[tool.prefect"}
 
 KEPT = "what is finished is kept, run again to go on"
 
@@ -87,12 +90,11 @@ def _api_of_flow() -> str | None:
 
 def _users_api() -> str | None:
     """The API that a user names for Prefect. An empty PREFECT_API_URL is none, whatever a profile says."""
-    places = [Path(name) for name in (".env", "prefect.toml", "pyproject.toml")]  # which Prefect reads
     if (
         "PREFECT_API_URL" not in os.environ
         and "prefect" not in sys.modules
         and "PREFECT_API_URL" not in prefect_profiles()
-        and not any(place.is_file() for place in places)
+        and not any(said in text_of(Path(place)) for place, said in _SAID_IN.items())
     ):
         return None  # not worth the seconds that Prefect takes to import
     return _settings().api.url or None

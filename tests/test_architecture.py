@@ -125,7 +125,6 @@ ALLOWED = {
         *("os.path.lexists", "os.path.isdir", "os.access", "read_text", "glob", "is_dir", "mkdir"),
         *("shutil", "tempfile"),
     },
-    "server": {"is_file"},  # where Prefect's settings may be
     "cli": {"read_text", "os.path.lexists", "os.path.isdir", "os.path.exists", "os.open"},  # arguments; the null device
     "show.explain": {"is_file"},  # a file that a person names
     "step": {"rglob", "is_file", "read_bytes"},  # our own code, for its hash

@@ -310,11 +310,16 @@ def test_a_dataset_below_a_file_is_a_wrong_call(folder, alone):
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
-@pytest.mark.parametrize("where", ["environment", "profile"])
+@pytest.mark.parametrize("where", ["environment", "profile", ".env", "prefect.toml", "pyproject.toml"])
 def test_an_api_out_of_reach_is_one_line(folder, alone, where):
     url = "http://127.0.0.1:9/api"
     if where == "environment":
         alone["PREFECT_API_URL"] = url
+    elif where == ".env":
+        (folder / where).write_text(f"PREFECT_API_URL={url}\n")
+    elif where.endswith(".toml"):
+        table = "[tool.prefect.api]" if where == "pyproject.toml" else "[api]"
+        (folder / where).write_text(f'{table}\nurl = "{url}"\n')
     else:
         (folder / "home/.prefect").mkdir(parents=True)
         text = f'active = "far"\n[profiles.far]\nPREFECT_API_URL = "{url}"\n'
