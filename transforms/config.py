@@ -29,18 +29,27 @@ from transforms.codes import fault_of_code
 from transforms.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A rule that bounds and choices don't say: `is_right` of a value, and what was expected where it isn't."""
+class _Rule:
+    """What pydantic checks of a value by our own `_check`."""
 
-    is_right: Callable[[Any], bool]
-    expected: str
-    pattern: str = ""  # the same for a form, as far as a regular expression goes
+    __slots__ = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
         from pydantic_core import core_schema
 
         return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(_Rule):
+    """A rule that bounds and choices don't say: `is_right` of a value, and what was expected where it isn't."""
+
+    is_right: Callable[[Any], bool]
+    expected: str
+    pattern: str = ""  # the same for a form, as far as a regular expression goes
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], Any]) -> Any:
         found = handler(schema)
@@ -63,13 +72,8 @@ def _is_charset(value: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Codes:
+class Codes(_Rule):
     """Language codes: items of a list, or keys of a table, each with a fault in its own words."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def _check(self, values: Any) -> Any:
         for fault in filter(None, map(fault_of_code, values)):
