@@ -1,12 +1,14 @@
 """Which lines of a whole page stay, given their scores: runs, titles, gaps."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transforms.boilerplate.lines import Kind, key, line_hashes
 from transforms.boilerplate.model import Page, Scored
-from transforms.boilerplate.pages import GAP_LINES, kept_lines, line_anchor, page_removals
+from transforms.boilerplate.pages import GAP_LINES, _has_word, _words, kept_lines, line_anchor, page_removals
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate
 
@@ -120,3 +122,20 @@ def test_a_page_keeps_its_recipe():
     gone = page_removals([(text, line_hashes(text), NO_TEMPLATES)], Boilerplate()).removals[0]
     left = [line for at, line in enumerate(text.split("\n")) if at not in gone]
     assert left == text.split("\n")[8:19]
+
+
+def obvious_words(text: str) -> set[str]:
+    """Runs of four letters or more, and each pair of wide ones."""
+    wide = re.findall("(?=([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}))", text.lower())
+    return {*re.findall(r"[^\W\d_]{4,}", text.lower()), *wide}
+
+
+WORDS = st.text(st.sampled_from("abñ語港の²½_1- ̈İ"), max_size=40)
+
+
+@given(WORDS, WORDS)
+@example("the moored boats", "moor boats")
+@example("港の灯は", "港の灯")
+def test_shared_words_are_those_of_both(text: str, title: str) -> None:
+    assert _words(title) == obvious_words(title)
+    assert {word for word in _words(title) if _has_word(text.lower(), word)} == obvious_words(text) & _words(title)

@@ -874,7 +874,8 @@ class Scored(NamedTuple):
 
 def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> Iterator[tuple[int, Scored]]:
     """Which of `pages` score above `page_score` as whole pages (None: all are), and the scores of their lines."""
-    for first, batch in _batches(pages):
+    numbers = [number for number, page in enumerate(pages) if page_score is None or _may_be_furnished(page)]
+    for first, batch in _batches([pages[number] for number in numbers]):
         found = Features(batch, model)
         chosen = list(range(len(batch)))
         if page_score is not None:
@@ -892,7 +893,7 @@ def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> 
         places, widths, offsets = found.places.tolist(), lines[LINE_FEATURES.index("width")].tolist(), found.offsets
         for number, column in zip(chosen, columns, strict=True):
             of = slice(offsets[column], offsets[column + 1])
-            yield first + number, Scored(places[of], widths[of], scores[of])
+            yield numbers[first + number], Scored(places[of], widths[of], scores[of])
 
 
 def _is_furnished(pages: Matrix) -> npt.NDArray[np.bool_]:
@@ -900,6 +901,11 @@ def _is_furnished(pages: Matrix) -> npt.NDArray[np.bool_]:
     anchors, share, kinds = (pages[PAGE_FEATURES.index(name)] for name in ("anchors", "anchor_share", "anchor_kinds"))
     found: npt.NDArray[np.bool_] = (kinds > 1) & ((anchors >= PAGE_ANCHORS) | (share >= PAGE_ANCHOR_SHARE))
     return found
+
+
+def _may_be_furnished(page: Page) -> bool:
+    """Whether the page has anchors of two kinds; spares the features of most texts that are no whole pages."""
+    return len({anchor.reason for anchor in page.anchors if anchor is not None}) > 1
 
 
 def may_be_page(text: str) -> bool:

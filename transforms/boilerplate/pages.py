@@ -13,6 +13,7 @@ The line model scores lines (`model.py`); here they are chosen, block by block:
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from math import isqrt
 from typing import NamedTuple
@@ -64,7 +65,8 @@ SITE_TITLES = 3
 LEFT_OUT_CONFIDENCE = 0.9
 _FIELD = re.compile(r"[^:：]{1,20}[:：]\s*\S")
 _WORD = re.compile(r"[^\W\d_]{4,}")
-_WIDE_WORD = re.compile("(?=([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}))")
+_LETTER = re.compile(r"[^\W\d_]")
+_WIDE_LETTERS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 
 
 class Removal(NamedTuple):
@@ -93,10 +95,11 @@ def page_removals(documents: Sequence[tuple[str, Sequence[int], Templates] | Non
         return Pages({}, {})
     model = line_model.load(config.model_path)
     pages, rows = [], []
+    anchor_of = cache(line_anchor)  # a site's lines come back page after page
     for row, document in enumerate(documents):
         if document is not None and (config.input == "page" or line_model.may_be_page(document[0])):
             text, hashes, templates = document
-            anchors = [line_anchor(line.strip()) for line in text.split("\n")]
+            anchors = [anchor_of(line.strip()) for line in text.split("\n")]
             pages.append(line_model.Page(text, hashes, anchors, templates))
             rows.append(row)
     threshold = config.page_score if config.input == "auto" else None
@@ -200,7 +203,7 @@ def _titles(found: _Page, kept: set[int], threshold: int) -> set[int]:
         return set()
     titles: set[int] = set()
     best, best_score = None, TITLE_SCORE
-    words: set[str] = set()
+    body = ""
     right_above = True
     for number in range(first - 1, max(0, first - TITLE_LINES) - 1, -1):
         at = places[number]
@@ -213,14 +216,15 @@ def _titles(found: _Page, kept: set[int], threshold: int) -> set[int]:
             if _FIELD.match(line) is None:  # "Text: Jane Doe" in a language that no rule has
                 best, best_score = None, FURTHER_TITLE_SCORE
         elif is_title and not is_bulleted(line):
-            words = words or _words("\n".join(lines[places[of]] for of in sorted(kept) if of >= first)[:BODY_CHARS])
+            body = body or "\n".join(lines[places[of]] for of in sorted(kept) if of >= first)[:BODY_CHARS].lower()
             own = _words(line)
+            shared = sum([_has_word(body, word) for word in own])
             # Related lists of other articles name it, too, so it is looked up as a title.
             is_own = not found.is_site_title(at)
             score = (
                 scores[number]
-                + (_SHARED_WORDS * len(own & words) // len(own) if own else 0)
-                + _SECOND_COPY * (found.copies[page.hashes[at]] > 1 and not own.isdisjoint(words))
+                + (_SHARED_WORDS * shared // len(own) if own else 0)
+                + _SECOND_COPY * (found.copies[page.hashes[at]] > 1 and shared > 0)
                 + _RIGHT_ABOVE * (right_above and is_own)
                 + _ONLY * (right_above and is_own and number > 0 and found.is_furniture(number - 1))
                 + _ON_TOP * (number == 0 and first <= _TOP_LINES)
@@ -264,7 +268,20 @@ def _end(found: _Page, last: int) -> set[int]:
 def _words(text: str) -> set[str]:
     """Words long enough to tell of something; where words have no spaces, pairs of letters."""
     text = text.lower()
-    return {*_WORD.findall(text), *(() if text.isascii() else _WIDE_WORD.findall(text))}
+    pairs = () if text.isascii() else (pair for run in _WIDE_LETTERS.findall(text) for pair in pairwise(run))
+    return {*_WORD.findall(text), *map("".join, pairs)}
+
+
+def _has_word(text: str, word: str) -> bool:
+    """Whether the word is one of `_words(text)`; the text is in lower case."""
+    at = text.find(word)
+    while at >= 0 and len(word) > 2 and (_is_letter(text[at - 1 : at]) or _is_letter(text[at + len(word) :][:1])):
+        at = text.find(word, at + 1)
+    return at >= 0
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalpha() or _LETTER.match(character) is not None
 
 
 def _leaves_prose(lines: list[str], places: Sequence[int], kept: set[int]) -> bool:
