@@ -157,7 +157,7 @@ def _trim(line: str) -> str:
 # Chinese, Japanese and Korean lines mix these.
 _EAST_SCRIPTS = frozenset(("Hani", "Hira", "Kana", "Bopo", "Hang"))
 # Words stand between spaces and take no prefix: what else is looked for as a part of the text.
-_WORD_SCRIPTS = frozenset(("Latn", "Grek", "Cyrl"))
+WORD_SCRIPTS = frozenset(("Latn", "Grek", "Cyrl"))
 
 
 def _script(text: str) -> str:
@@ -443,7 +443,7 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
             _enter(said, phrase, rule)
         for sign in (*folded_phrases, *map(fold, rule.when)):
             script = _script(sign)
-            if script not in _WORD_SCRIPTS:
+            if script not in WORD_SCRIPTS:
                 substrings.setdefault(script, []).append((sign, number))
                 continue
             for word in _surrounded((max(sign.split(), key=len),)):
@@ -945,6 +945,13 @@ def _byline(text: str) -> Anchor | None:
             value = " ".join(words[count:])
             return _anchor(rule, value) if is_names(value, bare=count == 1, language=rule.language) else None
     return None
+
+
+@cache
+def notice_words() -> tuple[str, ...]:
+    """Folded words, of which one stands in every paragraph of WORD_SCRIPTS that `match_paragraph` knows; signs may
+    stand round it."""
+    return tuple(_lexicon().triggers)
 
 
 @lru_cache(maxsize=1 << 14)  # a site's notices come back page after page

@@ -19,12 +19,12 @@ Weights are data (`model/lines.npz`: trees, character classes, provenance), made
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -32,10 +32,12 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from transforms.boilerplate.anchors import Anchor, match_paragraph, rules
+from transforms.boilerplate.anchors import WORD_SCRIPTS, Anchor, match_paragraph, notice_words, rules
 from transforms.boilerplate.lines import LONG_PROSE_WIDTH, PROSE_WIDTH
 from transforms.boilerplate.templates import Templates
 from transforms.errors import ConfigError
+from transforms.folding import fold
+from transforms.scripts import first_script
 
 Ints = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.int16]
@@ -57,6 +59,8 @@ _BUCKETS = 4096
 # Documents are taken together up to here, to bound memory (~100 bytes a character of a page) and stay near the cache.
 BATCH_CHARS = 500_000
 _FAR = 99  # no such line; also the cap of distances
+# No sum of gains over a document comes near it, and so many documents times it is no number too large.
+_LEVEL = 1 << 40
 _REASONS = (
     "related", "navigation", "share", "subscribe", "comments", "author_bio",
     "byline", "header", "legal", "contact", "cookie", "promotion",
@@ -138,8 +142,11 @@ class Model:
     blocks: Trees  # a second one, now that its neighbours have one
     pages: Trees
     classes: npt.NDArray[np.uint8]
-    lower: npt.NDArray[np.int32]
+    letters: npt.NDArray[np.uint64]  # by code point: what it adds to the hash of its word, 0 where it is of none
     furniture: npt.NDArray[np.uint8]  # by the hash of a word: what furniture it is a word of
+    folded: npt.NDArray[np.uint64]  # as `letters`, where words are folded as phrases are
+    odd: npt.NDArray[np.bool_]  # by code point: whether it can't be folded alone
+    notices: npt.NDArray[np.bool_]  # by the hash of a folded word: whether a notice may be known by it
     provenance: Mapping[str, Any]
 
 
@@ -207,28 +214,30 @@ class _Lines:
 
     def __init__(self, pages: Sequence[Page], model: Model) -> None:
         text = "\n".join(page.text for page in pages)
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).view(np.int32)
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
         if codes.max(initial=0) >= CODE_POINTS:
-            codes = np.where(codes < CODE_POINTS, codes, 0)
+            codes[codes >= CODE_POINTS] = 0
         classes = model.classes[codes]
         ends = np.append(np.flatnonzero(codes == 10), len(codes))
         starts = np.append(0, ends[:-1] + 1)
-        line_of = np.repeat(np.arange(len(starts), dtype=np.int32), ends - starts + 1)[: len(codes)]
-        counts = np.bincount(line_of * CLASSES + classes, minlength=len(starts) * CLASSES).reshape(len(starts), CLASSES)
+        line_of = np.repeat(np.arange(0, CLASSES * len(starts), CLASSES), ends - starts + 1)[: len(codes)]
+        counts = np.bincount(line_of + classes, minlength=len(starts) * CLASSES).reshape(len(starts), CLASSES)
         line_counts = np.array([page.text.count("\n") + 1 for page in pages])
         all_document = np.repeat(np.arange(len(pages)), line_counts)
         all_place = np.arange(len(starts)) - np.repeat(np.cumsum(line_counts) - line_counts, line_counts)
 
-        ink = (classes != SPACE) & (classes != NEWLINE)
+        kinds = _SHAPE_OF[classes]
+        runs = _runs_of_ink(kinds)
+        ink = kinds != SPACE
         kept = np.flatnonzero(counts.sum(axis=1) > counts[:, SPACE] + counts[:, NEWLINE])
-        # A line's first ink begins a stretch of ink, and its last ends one.
-        begins = np.flatnonzero(ink & ~np.append(False, ink[:-1]))
+        # A line's first ink begins a run, and its last ends a stretch of ink.
         stops = np.flatnonzero(ink & ~np.append(ink[1:], False))
-        first = begins[np.searchsorted(begins, starts[kept])]
+        first = runs[np.searchsorted(runs, starts[kept])]
         last = stops[np.searchsorted(stops, ends[kept]) - 1]
 
         self.documents = len(pages)
-        self.kept = kept
+        self.kept, self.text = kept, text
+        self.starts, self.ends = starts[kept], ends[kept]
         self.document, self.place = all_document[kept], all_place[kept]
         self.sizes = np.bincount(self.document, minlength=len(pages))
         self.offsets = np.append(0, np.cumsum(self.sizes))
@@ -240,54 +249,76 @@ class _Lines:
         )
 
         # A run of letters and digits is a word, and so is every wide letter.
-        is_word = ((classes >= LOWER) & (classes <= CASELESS)) | (classes == DIGIT)
         wide = classes == WIDE
-        self._begins = wide | (is_word & ~np.append(False, is_word[:-1]))
-        self._in_word = is_word | wide
-        self._codes, self._lower = codes, model.lower
-        self.furniture = model.furniture
-        begin = np.flatnonzero(self._begins)
-        self.words = np.diff(np.append(np.searchsorted(begin, starts), len(begin)))[kept]
+        is_word = _IS_WORD[classes]
+        begins = is_word.copy()
+        begins[1:] &= ~is_word[:-1] | wide[1:] | wide[:-1]
+        self._codes = codes
+        self._begin = begin = np.flatnonzero(begins)
+        self.model = model
+        bounds = np.append(np.searchsorted(begin, starts), len(begin))
+        self.words = np.diff(bounds)[kept]
         self.word_line = np.repeat(np.arange(len(kept)), self.words)
-        self.capitals = np.bincount(self.word_line[classes[begin] == UPPER], minlength=len(kept))
-        self.shape = self._shapes(classes, line_of, len(starts))[kept]
+        # Lines that have words, and where these begin: no word stands in a line that is left out.
+        self._worded = np.flatnonzero(self.words)
+        self._first_words = bounds[kept][self._worded]
+        self.around = _Around(self)
+        self.capitals = self.per_line(classes[begin] == UPPER)
+        self.shape = self._shapes(kinds[runs], line_of[runs] // CLASSES, len(starts))[kept]
 
     @staticmethod
-    def _shapes(classes: npt.NDArray[np.uint8], line_of: npt.NDArray[np.int32], lines: int) -> Ints:
-        """What each line looks like: its classes in order, runs as one, letters alike, no spaces. 0 of one run."""
-        kind = _SHAPE_OF[classes]
-        begins = np.ones(len(kind), np.bool_)
-        np.not_equal(kind[1:], kind[:-1], out=begins[1:])  # a newline is a run of its own
-        runs = np.flatnonzero(begins)
-        kind, line = kind[runs], line_of[runs]
-        ink = (kind != SPACE) & (kind != NEWLINE)
-        kind, line = kind[ink], line[ink]
+    def _shapes(kind: npt.NDArray[np.uint8], line: Ints, lines: int) -> Ints:
+        """What each line looks like, of its runs of ink: their kinds in order, equal ones as one. 0 of one run."""
         begins = np.ones(len(kind), np.bool_)
         begins[1:] = (kind[1:] != kind[:-1]) | (line[1:] != line[:-1])
         kind, line = kind[begins], line[begins]
         number = np.bincount(line, minlength=lines)
         first = np.cumsum(number) - number
         rank = np.arange(len(line)) - first[line]
-        mixed = (kind.astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(rank, len(_POWERS) - 1)]
+        mixed = (kind.astype(np.uint64) + np.uint64(1)) * _POWERS.take(rank, mode="clip")
         sums = np.append(np.uint64(0), np.cumsum(mixed))
         shape = (sums[first + number] - sums[first]).view(np.int64)
         return np.where(number > 1, shape, 0)
 
-    def hashes(self) -> npt.NDArray[np.uint64]:
-        """A hash a word, the case folded."""
-        if len(self.word_line) == 0:
+    def hashes(self, letters: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """A hash a word, of what each letter adds."""
+        if len(self._begin) == 0:
             return np.zeros(0, np.uint64)
-        letters = np.flatnonzero(self._in_word)
-        at = np.flatnonzero(self._begins[letters])
-        rank = np.arange(len(letters)) - np.repeat(at, np.diff(np.append(at, len(letters))))
-        lower = self._lower[self._codes[letters]]
-        mixed = (lower.astype(np.uint64) + np.uint64(1)) * _POWERS[np.minimum(rank, len(_POWERS) - 1)]
-        hashes: npt.NDArray[np.uint64] = np.add.reduceat(mixed, at) * np.uint64(0x9E3779B97F4A7C15)
+        sums = np.cumsum(letters[self._codes] * self._powers)  # what stands between words adds nothing
+        ends = np.append(self._begin[1:], len(sums))
+        hashes: npt.NDArray[np.uint64] = np.diff(sums[ends - 1], prepend=np.uint64(0)) * np.uint64(0x9E3779B97F4A7C15)
         return hashes
+
+    @cached_property
+    def _powers(self) -> npt.NDArray[np.uint64]:
+        """Of each character, by its place in its word."""
+        begin = np.append(0, self._begin)
+        rank = np.arange(len(self._codes)) - np.repeat(begin, np.diff(begin, append=len(self._codes)))
+        powers: npt.NDArray[np.uint64] = _POWERS.take(rank, mode="clip")
+        return powers
+
+    def may_be_notices(self) -> npt.NDArray[np.bool_]:
+        """Which lines `match_paragraph` may know: those with a word of a notice, and those it alone can read."""
+        if len(self.kept) == 0:
+            return np.zeros(0, np.bool_)
+        buckets = (self.hashes(self.model.folded) >> np.uint64(64 - _NOTICE_BITS)).astype(np.int64)
+        # Up to the next line that is not blank: what stands between is space.
+        odd = np.add.reduceat(self.model.odd[self._codes], self.starts, dtype=np.int64)
+        return (self.per_line(self.model.notices[buckets]) > 0) | (odd > 0)
 
     def per_line(self, chosen: npt.NDArray[np.bool_]) -> Ints:
         """How many of the chosen words stand in each line."""
-        return np.bincount(self.word_line[chosen], minlength=len(self.kept))
+        found = np.zeros(len(self.kept), np.int64)
+        if len(self._worded):
+            found[self._worded] = np.add.reduceat(chosen, self._first_words, dtype=np.int64)
+        return found
+
+
+def _runs_of_ink(kinds: npt.NDArray[np.uint8]) -> Ints:
+    """Where runs of one kind begin, but those of spaces."""
+    begins = kinds != SPACE
+    begins[1:] &= kinds[1:] != kinds[:-1]
+    return np.flatnonzero(begins)
 
 
 def _powers() -> npt.NDArray[np.uint64]:
@@ -298,14 +329,23 @@ def _powers() -> npt.NDArray[np.uint64]:
 
 
 _POWERS = _powers()
-# Letters of every case look alike.
+# Letters of every case look alike, and so do spaces and newlines.
 _SHAPE_OF = np.arange(CLASSES, dtype=np.uint8)
 _SHAPE_OF[[UPPER, CASELESS]] = LOWER
+_SHAPE_OF[NEWLINE] = SPACE
+_IS_WORD = np.isin(np.arange(CLASSES), [LOWER, UPPER, CASELESS, WIDE, DIGIT])
+
+
+def _quotient(part: Ints, whole: Ints) -> Ints:
+    """`part // whole` of what is not below 0 and 1, and below 2 ** 52: there a float's quotient rounds down exactly."""
+    return (part / whole).astype(np.int64)
 
 
 def _share(part: Ints, whole: Ints) -> Ints:
     """Per mille, -1 of nothing."""
-    return np.where(whole > 0, part * 1000 // np.maximum(whole, 1), -1)
+    share = _quotient(part * 1000, np.maximum(whole, 1))
+    share[whole <= 0] = -1
+    return share
 
 
 class Features:
@@ -316,7 +356,7 @@ class Features:
     """
 
     def __init__(self, pages: Sequence[Page], model: Model) -> None:
-        self._pages, self._lines = pages, _Lines(pages, model)
+        self._lines = _Lines(pages, model)
         self.offsets: Ints = self._lines.offsets  # [documents + 1]: which columns of `lines()` are whose
         self.places: Ints = self._lines.place  # [lines]: the column's line number in its document
         self._shape = dict(_shape_columns(pages, self._lines)) if len(self.places) else {}
@@ -339,7 +379,7 @@ class Features:
         """[features, lines]: some of those of `lines`, and what the lines' first scores say of one another."""
         if self._words is None:
             return np.zeros((len(BLOCK_FEATURES), 0), np.int16)
-        notices = _notices(self._pages, self._lines, self._shape, scores)
+        notices = _notices(self._lines, self._shape, scores)
         columns = dict(_block_columns(self._lines, self._shape, self._words, scores.astype(np.int64), notices))
         return np.concatenate([lines[[LINE_FEATURES.index(name) for name in _CARRIED]], matrix_of(columns)])
 
@@ -358,13 +398,32 @@ _FURNITURE = (
     ("byline", "header", "author_bio"),
 )
 _FURNITURE_BITS = 20
+_NOTICE_BITS = 20
+_WORD = re.compile(r"[^\W_]+")
 
 
 def untrained(classes: npt.NDArray[np.uint8], lower: npt.NDArray[np.int32]) -> Model:
     """A model without trees, which reads features all the same."""
-    model = Model(NO_TREES, NO_TREES, NO_TREES, classes, lower, np.zeros(1 << _FURNITURE_BITS, np.uint8), {})
+    model = _unread(classes, lower)
     _learn_furniture(model)
+    _learn_notices(model)
     return model
+
+
+def _unread(classes: npt.NDArray[np.uint8], lower: npt.NDArray[np.int32]) -> Model:
+    letters = np.where(_IS_WORD[classes], lower.astype(np.uint64) + np.uint64(1), np.uint64(0))
+    return Model(
+        lines=NO_TREES,
+        blocks=NO_TREES,
+        pages=NO_TREES,
+        classes=classes,
+        letters=letters,
+        furniture=np.zeros(1 << _FURNITURE_BITS, np.uint8),
+        folded=letters.copy(),
+        odd=np.ones(CODE_POINTS, np.bool_),
+        notices=np.zeros(1 << _NOTICE_BITS, np.bool_),
+        provenance={},
+    )
 
 
 def _learn_furniture(model: Model) -> None:
@@ -377,44 +436,93 @@ def _learn_furniture(model: Model) -> None:
             for phrase in rule.phrases
         ]
         page = Page("\n".join(phrases), [1] * len(phrases), [None] * len(phrases), Templates(0, {}))
-        hashes = _Lines([page], model).hashes()
+        hashes = _Lines([page], model).hashes(model.letters)
         model.furniture[(hashes >> np.uint64(64 - _FURNITURE_BITS)).astype(np.int64)] |= 1 << bit
 
 
+# Latin, Greek, Cyrillic, and the marks of all: what folds letter by letter, and of whose words one is in every notice.
+_APART = "\ue000"  # folds to itself, and stands in no text
+_FOLDED = (range(0x530), range(0x1E00, 0x2C00))
+
+
+def _learn_notices(model: Model) -> None:
+    """Fill the tables by which paragraphs are known that can't be notices."""
+    is_word = (model.letters > 0).tolist()
+    codes = [code for part in _FOLDED for code in part]
+    pieces = fold(_APART.join([f"a{chr(code)}b" for code in codes])).split(_APART)
+    for code, piece in zip(codes, pieces, strict=True):
+        folded = piece[1:-1]
+        model.odd[code] = (
+            not folded
+            or (len(folded) > 1 and is_word[code])
+            or any(is_word[ord(character)] != is_word[code] for character in folded)
+            or first_script(folded) not in WORD_SCRIPTS
+        )
+        if is_word[code] and not model.odd[code]:
+            model.folded[code] = ord(folded) + 1
+    words = [max(_WORD.findall(word), key=len) for word in notice_words()]
+    page = Page("\n".join(words), [1] * len(words), [None] * len(words), Templates(0, {}))
+    model.notices[(_Lines([page], model).hashes(model.folded) >> np.uint64(64 - _NOTICE_BITS)).astype(np.int64)] = True
+
+
 class _Words:
-    """The words of the lines, each the bucket it falls into."""
+    """The words of the lines, each the bucket it falls into: those that tell of something."""
 
     def __init__(self, lines: _Lines, prose: Ints) -> None:
-        self.lines = lines
-        hashes = lines.hashes()
+        hashes = lines.hashes(lines.model.letters)
         # In its document's own table.
-        self.bucket = lines.document[lines.word_line] * _BUCKETS + (hashes >> np.uint64(64 - 12)).astype(np.int64)
-        self.size = lines.documents * _BUCKETS
-        self.in_prose = prose[lines.word_line]
-        self.prose = self.times(self.in_prose > 0)
-        words = np.bincount(lines.document[lines.word_line[self.in_prose > 0]], minlength=lines.documents)
+        document = lines.document[lines.word_line]
+        bucket = document * _BUCKETS + (hashes >> np.uint64(64 - 12)).astype(np.int64)
+        size = lines.documents * _BUCKETS
+        in_prose = prose[lines.word_line] > 0
+        in_paragraphs = np.bincount(bucket[in_prose], minlength=size)
+        words = np.bincount(document[in_prose], minlength=lines.documents)
         # Words that every paragraph has, whatever it is about.
-        self.often = self.prose[self.bucket] * 100 >= words[lines.document[lines.word_line]] + 200
-        self.common = lines.per_line(self.often)
-        self.telling = lines.words - self.common
-        subjects = lines.furniture[(hashes >> np.uint64(64 - _FURNITURE_BITS)).astype(np.int64)]
-        subjects[self.often] = 0
-        self.furniture = [lines.per_line((subjects & (1 << bit)) > 0) for bit in range(len(_FURNITURE))]
-        self.any_furniture = lines.per_line(subjects > 0)
+        is_often = in_paragraphs[bucket] * 100 >= words[document] + 200
+        self.common = lines.per_line(is_often)
         after = np.cumsum(lines.words)
         self.first, self.last = (
-            np.where(lines.words > 0, np.append(self.bucket, 0)[np.maximum(at, 0)] + 1, 0)
-            for at in (np.minimum(after - lines.words, len(self.bucket)), after - 1)
+            np.where(lines.words > 0, np.append(bucket, 0)[np.maximum(at, 0)] + 1, 0)
+            for at in (np.minimum(after - lines.words, len(bucket)), after - 1)
         )
+        telling = np.flatnonzero(~is_often)
+        self.telling = lines.words - self.common
+        self._line = lines.word_line[telling]
+        self._bucket, self._buckets = _numbered(bucket[telling], size)
+        self._ends = np.cumsum(self.telling)
+        subjects = lines.model.furniture[(hashes[telling] >> np.uint64(64 - _FURNITURE_BITS)).astype(np.int64)]
+        self.furniture = [self._per_line((subjects & (1 << bit)) > 0) for bit in range(len(_FURNITURE))]
+        self.any_furniture = self._per_line(subjects > 0)
 
-    def times(self, chosen: npt.NDArray[np.bool_] | None = None) -> Ints:
-        """How often each bucket has a word, of all or of the chosen ones."""
-        return np.bincount(self.bucket if chosen is None else self.bucket[chosen], minlength=self.size)
+    def _per_line(self, chosen: npt.NDArray[np.bool_]) -> Ints:
+        """How many of the chosen words stand in each line."""
+        sums = np.append(0, np.cumsum(chosen))
+        number: Ints = sums[self._ends] - sums[self._ends - self.telling]
+        return number
 
-    def elsewhere(self, chosen: npt.NDArray[np.bool_]) -> Ints:
-        """Of each line's telling words, how many stand among the chosen ones of other lines, per mille."""
-        times = self.times(chosen)[self.bucket]
-        return _share(self.lines.per_line((times - chosen > 0) & ~self.often), self.telling)
+    def novel(self) -> Ints:
+        """How many words of each line stand nowhere else in its document."""
+        return self._per_line(np.bincount(self._bucket, minlength=self._buckets)[self._bucket] == 1)
+
+    def shared(self, lines: npt.NDArray[np.bool_]) -> Ints:
+        """Of each line's telling words, how many stand among those of the chosen lines, but for itself."""
+        chosen = lines[self._line]
+        times = np.bincount(self._bucket[chosen], minlength=self._buckets)
+        return self._per_line(times[self._bucket] > chosen)
+
+    def elsewhere(self, lines: npt.NDArray[np.bool_]) -> Ints:
+        """The same, per mille."""
+        return _share(self.shared(lines), self.telling)
+
+
+def _numbered(values: Ints, size: int) -> tuple[Ints, int]:
+    """Values below `size`, numbered: a number each, and how many there are."""
+    occurs = np.zeros(size, np.bool_)
+    occurs[values] = True
+    different = np.flatnonzero(occurs)
+    number = np.empty(size, np.int32)
+    number[different] = np.arange(len(different))
+    return number[values].astype(np.int64), len(different)
 
 
 class _Around:
@@ -423,19 +531,31 @@ class _Around:
     def __init__(self, lines: _Lines) -> None:
         self.index = np.arange(len(lines.kept))
         self.start, self.stop = lines.offsets[lines.document], lines.offsets[lines.document + 1]
+        self._outside = {by: np.flatnonzero(self._is_outside(by)) for by in (*_NEIGHBOURS, -6, 6)}
+        self._near: dict[int, tuple[Ints, Ints, Ints]] = {}
+
+    def _is_outside(self, by: int) -> npt.NDArray[np.bool_]:
+        at = self.index + by
+        return (at < self.start) | (at >= self.stop)
 
     def at(self, column: Ints, by: int, otherwise: int = -1) -> Ints:
         """The value so many lines below."""
-        at = self.index + by
-        inside = (at >= self.start) & (at < self.stop)
-        return np.where(inside, column[np.clip(at, 0, len(column) - 1)], otherwise)
+        moved = np.empty_like(column)
+        if by > 0:
+            moved[:-by] = column[by:]
+        else:
+            moved[-by:] = column[:by]
+        moved[self._outside[by]] = otherwise
+        return moved
 
     def mean(self, column: Ints, radius: int) -> Ints:
-        """The mean over the lines so near, in sixteenths."""
+        """The mean over the lines so near, in sixteenths. The column has nothing below 0."""
+        if radius not in self._near:
+            low, high = np.maximum(self.start, self.index - radius), np.minimum(self.stop, self.index + radius + 1)
+            self._near[radius] = low, high, high - low
+        low, high, number = self._near[radius]
         sums = np.append(0, np.cumsum(column))
-        low, high = np.maximum(self.start, self.index - radius), np.minimum(self.stop, self.index + radius + 1)
-        mean: Ints = (sums[high] - sums[low]) * 16 // (high - low)
-        return mean
+        return _quotient((sums[high] - sums[low]) * 16, number)
 
     def above(self, chosen: npt.NDArray[np.bool_]) -> Ints:
         """Lines up to the last chosen one above, capped."""
@@ -452,7 +572,7 @@ class _Around:
 def _shape_columns(pages: Sequence[Page], lines: _Lines) -> Iterator[tuple[str, Ints]]:
     """What every line is by itself, on its site and in its document, named."""
     counts, document = lines.counts, lines.document
-    around = _Around(lines)
+    around = lines.around
     index, start, stop = around.index, around.start, around.stop
     ink = counts.sum(axis=1) - counts[:, NEWLINE]
     letters = counts[:, [LOWER, UPPER, CASELESS, WIDE]].sum(axis=1)
@@ -532,7 +652,7 @@ def _shape_columns(pages: Sequence[Page], lines: _Lines) -> Iterator[tuple[str, 
 def _context_columns(lines: _Lines, columns: Mapping[str, Ints], words: _Words) -> Iterator[tuple[str, Ints]]:
     """What stands around every line, named."""
     document = lines.document
-    around = _Around(lines)
+    around = lines.around
     index = around.index
     width, prose, code, copies = columns["width"], columns["prose"], columns["anchor"], columns["copies"]
     ends = ((columns["last"] == END) & (columns["cut_off"] == 0)).astype(np.int64)
@@ -542,8 +662,7 @@ def _context_columns(lines: _Lines, columns: Mapping[str, Ints], words: _Words) 
         ("segment", np.where(ends > 0, np.minimum(width, 4000), np.minimum(width, 4000) * 4 // 10) - 450),
         ("core", np.where(prose > 0, np.minimum(width, 4000), -1500)),
     ):
-        first, after = _best_runs(gain, lines.offsets)
-        first, after = first[document], after[document]
+        first, after = _best_runs(gain, lines)
         inside = (index >= first) & (index < after)
         yield f"{name}_inside", inside.astype(np.int64)
         yield f"{name}_from", np.clip(index - first, -_FAR, _FAR)
@@ -554,9 +673,9 @@ def _context_columns(lines: _Lines, columns: Mapping[str, Ints], words: _Words) 
     # How much of its vocabulary the line shares with the best run, the paragraphs, the document.
     common = _share(words.common, lines.words)
     yield "common", common
-    yield "topical", words.elsewhere(words.in_prose > 0)
-    yield "cored", words.elsewhere(inside[lines.word_line])
-    yield "novel", _share(lines.per_line(words.times()[words.bucket] == 1), lines.words)
+    yield "topical", words.elsewhere(prose > 0)
+    yield "cored", words.elsewhere(inside)
+    yield "novel", _share(words.novel(), lines.words)
 
     # Words of which phrases of furniture are made, in whatever language.
     for number, column in enumerate(words.furniture):
@@ -618,19 +737,19 @@ _NOTICES_ABOVE, _NOTICES_BELOW = 3, 8
 _NOTICE_TENTHS = 600
 
 
-def _notices(pages: Sequence[Page], lines: _Lines, columns: Mapping[str, Ints], scores: npt.NDArray[np.int32]) -> Ints:
+def _notices(lines: _Lines, columns: Mapping[str, Ints], scores: npt.NDArray[np.int32]) -> Ints:
     """What notice each line is, as a number of `_REASONS`; 0 where it is none or wasn't asked."""
     codes = {f"boilerplate.{reason}": number for number, reason in enumerate(_REASONS, 1)}
     found = np.zeros(len(scores), np.int64)
     asked = np.flatnonzero((scores > _BELIEVED - 500) & (columns["width"] >= _NOTICE_TENTHS) & (columns["anchor"] == 0))
-    bounds = np.searchsorted(asked, lines.offsets)
-    for page, begin, end in zip(pages, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        above = min(end, begin + _NOTICES_ABOVE)
-        chosen = asked[[*range(begin, above), *range(max(above, end - _NOTICES_BELOW), end)]]
-        text = page.text.split("\n") if len(chosen) else []
-        for at in chosen.tolist():
-            known = match_paragraph(text[lines.place[at]].strip())
-            found[at] = 0 if known is None else codes.get(known.reason, 0)
+    document = lines.document[asked]
+    first, after = np.searchsorted(asked, lines.offsets[document]), np.searchsorted(asked, lines.offsets[document + 1])
+    place = np.arange(len(asked))
+    asked = asked[(place < first + _NOTICES_ABOVE) | (place >= after - _NOTICES_BELOW)]
+    asked = asked[lines.may_be_notices()[asked]]
+    for at, start, end in zip(asked.tolist(), lines.starts[asked].tolist(), lines.ends[asked].tolist(), strict=True):
+        known = match_paragraph(lines.text[start:end].strip())
+        found[at] = 0 if known is None else codes.get(known.reason, 0)
     return found
 
 
@@ -638,8 +757,7 @@ def _block_columns(
     lines: _Lines, columns: Mapping[str, Ints], words: _Words, scores: Ints, notices: Ints
 ) -> Iterator[tuple[str, Ints]]:
     """What the first scores of the lines say of one another, of blocks and of the document, named."""
-    document, offsets = lines.document, lines.offsets
-    around = _Around(lines)
+    document, around = lines.document, lines.around
     index = around.index
     width = np.minimum(columns["width"], 4000)
     belief = np.clip((scores - _BELIEF_FROM) // _BELIEF_STEP, 0, 1000)
@@ -676,8 +794,7 @@ def _block_columns(
         ("run", np.clip(scores + 800, -1500, 2500)),
         ("weight", (belief - 350) * (width + 100) // 100),
     ):
-        first, after = _best_runs(gain, offsets)
-        first, after = first[document], after[document]
+        first, after = _best_runs(gain, lines)
         inside = (index >= first) & (index < after)
         yield f"{name}_inside", inside.astype(np.int64)
         yield f"{name}_from", np.clip(index - first, -_FAR, _FAR)
@@ -714,9 +831,8 @@ def _block_columns(
     yield "notice_below", around.below(notices > 0)
 
     # The words of what is believed so far, and of the title above it.
-    in_best = inside[lines.word_line]
-    yield "believed_words", words.elsewhere((scores > 0)[lines.word_line])
-    yield "run_words", words.elsewhere(in_best)
+    yield "believed_words", words.elsewhere(scores > 0)
+    yield "run_words", words.elsewhere(inside)
     is_title = (
         (index >= first - _TITLE_ABOVE) & (index <= first) & (columns["width"] < _TITLE_WIDTH)
         & (lines.words >= _TITLE_WORDS) & (columns["prose"] == 0)
@@ -724,8 +840,7 @@ def _block_columns(
     likely = np.full(lines.documents, -32768, np.int64)
     np.maximum.at(likely, document[is_title], scores[is_title])
     is_title &= scores == likely[document]
-    title_words = words.times(is_title[lines.word_line])[words.bucket] > 0
-    in_title = lines.per_line(title_words & ~words.often & ~is_title[lines.word_line])
+    in_title = np.where(is_title, 0, words.shared(is_title))
     yield "title", is_title.astype(np.int64)
     yield "title_above", around.above(is_title)
     yield "title_below", around.below(is_title)
@@ -738,7 +853,7 @@ def _block_columns(
 def _copies(values: Ints, document: Ints) -> tuple[Ints, Ints]:
     """How many lines of its document have each line's value, and which of them it is. 0 is no value."""
     index = np.arange(len(values))
-    order = np.lexsort((index, values, document))
+    order = np.argsort(values, kind="stable")  # lines come by document already
     same = (np.diff(values[order]) == 0) & (np.diff(document[order]) == 0) & (values[order][1:] != 0)
     run = np.cumsum(np.append(True, ~same)) - 1
     copies, nth = np.empty(len(values), np.int64), np.empty(len(values), np.int64)
@@ -767,20 +882,25 @@ def _anchor_columns(pages: Sequence[Page], lines: _Lines) -> tuple[Ints, Ints, I
     return np.array(code)[lines.kept], np.array(heading, np.int64)[lines.kept], np.array(sure)[lines.kept]
 
 
-def _best_runs(gain: Ints, offsets: Ints) -> tuple[Ints, Ints]:
-    """The run of lines of each document with the greatest sum: where it begins and where it has ended."""
-    sums = np.append(0, np.cumsum(gain))
-    first, after = offsets[:-1].copy(), offsets[:-1].copy()
-    for number, (begin, end) in enumerate(pairwise(offsets)):
-        if begin == end:
-            continue
-        part = sums[begin : end + 1]
-        lowest = np.minimum.accumulate(part)[:-1]
-        best = int(np.argmax(part[1:] - lowest))
-        if part[best + 1] - lowest[best] > 0:
-            after[number] = begin + best + 1
-            first[number] = begin + int(np.flatnonzero(part[: best + 1] == lowest[best])[-1])
-    return first, after
+def _best_runs(gain: Ints, lines: _Lines) -> tuple[Ints, Ints]:
+    """The run of lines of each document with the greatest sum, of each of its lines: where it begins and where it has
+    ended. Of several the first that ends, and of these the shortest."""
+    around = lines.around
+    after = np.cumsum(gain)
+    before = after - gain
+    # Each document on its own level, far below those before it: so the least sum so far is one of its own.
+    level = lines.document * _LEVEL
+    lowest = np.minimum.accumulate(before - level) + level
+    best = after - lowest
+    there = np.flatnonzero(lines.sizes)
+    most = np.maximum.reduceat(best, lines.offsets[there])
+    most = np.repeat(most, lines.sizes[there])
+    ends = np.flatnonzero(best == most)
+    end = ends[np.searchsorted(ends, around.start)]
+    begins = np.flatnonzero(before == lowest)
+    first = begins[np.searchsorted(begins, end, side="right") - 1]
+    is_none = most <= 0
+    return np.where(is_none, around.start, first), np.where(is_none, around.start, end + 1)
 
 
 def _page_columns(lines: _Lines, columns: Mapping[str, Ints]) -> Iterator[tuple[str, Ints]]:
@@ -846,7 +966,7 @@ PAGE_FEATURES: tuple[str, ...] = ()
 def _names() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """The names of the features, from a page of one line."""
     letters, lower = np.full(CODE_POINTS, LOWER, np.uint8), np.arange(CODE_POINTS, dtype=np.int32)
-    blank = Model(NO_TREES, NO_TREES, NO_TREES, letters, lower, np.zeros(1 << _FURNITURE_BITS, np.uint8), {})
+    blank = _unread(letters, lower)
     pages = [Page("a", [1], [None], Templates(0, {}))]
     lines = _Lines(pages, blank)
     shape = dict(_shape_columns(pages, lines))
