@@ -78,7 +78,7 @@ def test_words_and_shapes_are_those_of_obvious_ones(texts: list[str]) -> None:
     there = [line for text in texts for line in inked(text)]
     words = [words_of(line) for line in there]
     assert lines.words.tolist() == [len(of) for of in words]
-    assert lines.hashes(load().letters).tolist() == [hash_of(word) for of in words for word in of]
+    assert lines.hashes().tolist() == [hash_of(word) for of in words for word in of]
     assert lines.capitals.tolist() == [sum(class_of(word[0]) == UPPER for word in of) for of in words]
     shapes = [shape_of(line) for line in there]
     assert (lines.shape == 0).tolist() == [len(shape) < 2 for shape in shapes]

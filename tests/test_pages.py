@@ -1,6 +1,8 @@
 """Which lines of a whole page stay, given their scores: runs, titles, gaps."""
 
 import re
+from itertools import pairwise, product
+from math import isqrt
 
 import pytest
 from hypothesis import example, given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from transforms.boilerplate.lines import Kind, key, line_hashes
 from transforms.boilerplate.model import Page, Scored
-from transforms.boilerplate.pages import GAP_LINES, _has_word, _words, kept_lines, line_anchor, page_removals
+from transforms.boilerplate.pages import GAP_LINES, _has_word, _runs, _words, kept_lines, line_anchor, page_removals
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
 from transforms.config import Boilerplate
 
@@ -139,3 +141,27 @@ WORDS = st.text(st.sampled_from("abñ語港の²½_1- ̈İ"), max_size=40)
 def test_shared_words_are_those_of_both(text: str, title: str) -> None:
     assert _words(title) == obvious_words(title)
     assert {word for word in _words(title) if _has_word(text.lower(), word)} == obvious_words(text) & _words(title)
+
+
+SCORED = st.tuples(st.one_of(st.integers(-4000, 4000), st.sampled_from([-1000, -999])), st.integers(1, 9000))
+
+
+@given(st.lists(SCORED, max_size=9))
+@example([(-900, 100), (-1100, 40), (-900, 9000)])
+def test_the_best_way_is_the_best_of_all(scored: list[tuple[int, int]]) -> None:
+    enough = [number for number, (score, _) in enumerate(scored) if score > -1000]
+    block = range(enough[0], enough[-1] + 1) if enough else range(len(scored))
+    gains = []
+    for number, (score, width) in enumerate(scored):
+        margin = score + 1000 - (0 if number in block else 700)
+        root = max(1, isqrt(100 * (min(width // 10, 299) + 10) // 300))
+        gains.append(max(-2000, min(2000, margin)) * root)
+
+    def worth(stays: tuple[bool, ...]) -> int:
+        changes = sum(above != below for above, below in pairwise((False, *stays, False)))
+        return sum(gain for gain, stay in zip(gains, stays, strict=True) if stay) - 1000 * changes
+
+    widths, scores = [width for _, width in scored], [score for score, _ in scored]
+    kept = _runs(Scored(list(range(len(scored))), widths, scores), -1000)
+    ways = product((False, True), repeat=len(scored))
+    assert worth(tuple(number in kept for number in range(len(scored)))) == max(map(worth, ways))

@@ -22,9 +22,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -56,8 +57,9 @@ _LONG_PROSE = int(LONG_PROSE_WIDTH * 10)
 _LINK = 500
 # Words are compared in buckets of a table a document: a few collisions cost nothing, sorting words would.
 _BUCKETS = 4096
-# Documents are taken together up to here, to bound memory (~100 bytes a character of a page) and stay near the cache.
-BATCH_CHARS = 500_000
+# Documents are taken together up to here, to bound memory (~50 bytes a character of a page), and what is reckoned of
+# every character up to there, to stay in the cache.
+BATCH_CHARS, PART_CHARS = 500_000, 100_000
 _FAR = 99  # no such line; also the cap of distances
 # No sum of gains over a document comes near it, and so many documents times it is no number too large.
 _LEVEL = 1 << 40
@@ -209,70 +211,82 @@ def _checked(arrays: Mapping[str, npt.NDArray[Any]], name: str, dtype: Any, shap
 # ------------------------------------------------------------------------------------------------------------- features
 
 
-class _Lines:
-    """The lines of a batch, blank ones left out: where they lie and what they are made of."""
+def _batches(pages: Sequence[Page], most: int = BATCH_CHARS) -> Iterator[tuple[int, list[Page]]]:
+    """Documents of at most so many characters together, with the number of the first."""
+    batch: list[Page] = []
+    chars = first = 0
+    for number, page in enumerate(pages):
+        if batch and chars + len(page.text) > most:
+            yield first, batch
+            batch, chars, first = [], 0, number
+        batch.append(page)
+        chars += len(page.text)
+    if batch:
+        yield first, batch
+
+
+class _Part:
+    """Some pages of a batch, of so few characters that what is reckoned of each stays in the cache: where their lines
+    lie and what they are made of, blank ones left out."""
 
     def __init__(self, pages: Sequence[Page], model: Model) -> None:
-        text = "\n".join(page.text for page in pages)
+        text = "\n".join([page.text for page in pages])
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
         if codes.max(initial=0) >= CODE_POINTS:
             codes[codes >= CODE_POINTS] = 0
         classes = model.classes[codes]
         ends = np.append(np.flatnonzero(codes == 10), len(codes))
         starts = np.append(0, ends[:-1] + 1)
-        line_of = np.repeat(np.arange(0, CLASSES * len(starts), CLASSES), ends - starts + 1)[: len(codes)]
-        counts = np.bincount(line_of + classes, minlength=len(starts) * CLASSES).reshape(len(starts), CLASSES)
-        line_counts = np.array([page.text.count("\n") + 1 for page in pages])
-        all_document = np.repeat(np.arange(len(pages)), line_counts)
-        all_place = np.arange(len(starts)) - np.repeat(np.cumsum(line_counts) - line_counts, line_counts)
+        line_of = np.repeat(np.arange(len(starts)), ends - starts + 1)[: len(codes)]
+        counts = np.bincount(line_of * CLASSES + classes, minlength=len(starts) * CLASSES)
+        counts = counts.reshape(len(starts), CLASSES)
 
-        kinds = _SHAPE_OF[classes]
-        runs = _runs_of_ink(kinds)
+        kinds = classes.copy()  # letters of every case look alike, and so do spaces and newlines
+        np.copyto(kinds, LOWER, where=(classes == UPPER) | (classes == CASELESS))
+        np.copyto(kinds, SPACE, where=classes == NEWLINE)
         ink = kinds != SPACE
+        runs = ink.copy()
+        runs[1:] &= kinds[1:] != kinds[:-1]
+        begins = np.flatnonzero(runs)  # of runs of one kind, but those of spaces
+        stops = np.flatnonzero(ink[:-1] & ~ink[1:])
+        if ink[-1:].any():
+            stops = np.append(stops, len(ink) - 1)
         kept = np.flatnonzero(counts.sum(axis=1) > counts[:, SPACE] + counts[:, NEWLINE])
         # A line's first ink begins a run, and its last ends a stretch of ink.
-        stops = np.flatnonzero(ink & ~np.append(ink[1:], False))
-        first = runs[np.searchsorted(runs, starts[kept])]
+        first = begins[np.searchsorted(begins, starts[kept])]
         last = stops[np.searchsorted(stops, ends[kept]) - 1]
 
-        self.documents = len(pages)
-        self.kept, self.text = kept, text
+        self.model, self.lines = model, len(starts)
+        self.kept, self.counts = kept, counts[kept]
         self.starts, self.ends = starts[kept], ends[kept]
-        self.document, self.place = all_document[kept], all_place[kept]
-        self.sizes = np.bincount(self.document, minlength=len(pages))
-        self.offsets = np.append(0, np.cumsum(self.sizes))
-        self.counts = counts[kept]
         self.first, self.last = classes[first], classes[last]
         self.before_last = classes[np.maximum(last - 1, first)]
         self.is_cut_off = (codes[last] == 0x2026) | (
             (codes[last] == 46) & (codes[np.maximum(last - 1, 0)] == 46) & (codes[np.maximum(last - 2, 0)] == 46)
         )
+        self.shape = self._shapes(kinds[begins], line_of[begins])[kept]
 
         # A run of letters and digits is a word, and so is every wide letter.
         wide = classes == WIDE
-        is_word = _IS_WORD[classes]
-        begins = is_word.copy()
-        begins[1:] &= ~is_word[:-1] | wide[1:] | wide[:-1]
+        is_word = _is_word(classes)
+        opens = is_word.copy()
+        opens[1:] &= ~is_word[:-1] | wide[1:] | wide[:-1]
         self._codes = codes
-        self._begin = begin = np.flatnonzero(begins)
-        self.model = model
-        bounds = np.append(np.searchsorted(begin, starts), len(begin))
+        self._begin = np.flatnonzero(opens)
+        bounds = np.append(np.searchsorted(self._begin, starts), len(self._begin))
         self.words = np.diff(bounds)[kept]
-        self.word_line = np.repeat(np.arange(len(kept)), self.words)
         # Lines that have words, and where these begin: no word stands in a line that is left out.
         self._worded = np.flatnonzero(self.words)
         self._first_words = bounds[kept][self._worded]
-        self.around = _Around(self)
-        self.capitals = self.per_line(classes[begin] == UPPER)
-        self.shape = self._shapes(kinds[runs], line_of[runs] // CLASSES, len(starts))[kept]
+        self.capitals = self.per_line(classes[self._begin] == UPPER)
 
-    @staticmethod
-    def _shapes(kind: npt.NDArray[np.uint8], line: Ints, lines: int) -> Ints:
+    def _shapes(self, kind: npt.NDArray[np.uint8], line: Ints) -> Ints:
         """What each line looks like, of its runs of ink: their kinds in order, equal ones as one. 0 of one run."""
-        begins = np.ones(len(kind), np.bool_)
-        begins[1:] = (kind[1:] != kind[:-1]) | (line[1:] != line[:-1])
+        is_other = np.ones(len(kind), np.bool_)
+        is_other[1:] = (kind[1:] != kind[:-1]) | (line[1:] != line[:-1])
+        begins = np.flatnonzero(is_other)
         kind, line = kind[begins], line[begins]
-        number = np.bincount(line, minlength=lines)
+        number = np.bincount(line, minlength=self.lines)
         first = np.cumsum(number) - number
         rank = np.arange(len(line)) - first[line]
         mixed = (kind.astype(np.uint64) + np.uint64(1)) * _POWERS.take(rank, mode="clip")
@@ -282,20 +296,18 @@ class _Lines:
 
     def hashes(self, letters: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         """A hash a word, of what each letter adds."""
-        if len(self._begin) == 0:
+        begin, ends = self._begin, np.append(self._begin[1:], len(self._codes))
+        if len(begin) == 0:
             return np.zeros(0, np.uint64)
-        sums = np.cumsum(letters[self._codes] * self._powers)  # what stands between words adds nothing
-        ends = np.append(self._begin[1:], len(sums))
-        hashes: npt.NDArray[np.uint64] = np.diff(sums[ends - 1], prepend=np.uint64(0)) * np.uint64(0x9E3779B97F4A7C15)
+        # As if one word began with the text and went on. What stands between words adds nothing.
+        powers, inverse = _powers_of(len(self._codes))
+        added = letters[self._codes]
+        sums = np.diff(np.cumsum(added * powers)[ends - 1], prepend=np.uint64(0)) * inverse[begin]
+        for word in np.flatnonzero(ends - begin > len(_POWERS)).tolist():
+            of = added[begin[word] : ends[word]]
+            sums[word] = (of * _POWERS.take(np.arange(len(of)), mode="clip")).sum()
+        hashes: npt.NDArray[np.uint64] = sums * np.uint64(0x9E3779B97F4A7C15)
         return hashes
-
-    @cached_property
-    def _powers(self) -> npt.NDArray[np.uint64]:
-        """Of each character, by its place in its word."""
-        begin = np.append(0, self._begin)
-        rank = np.arange(len(self._codes)) - np.repeat(begin, np.diff(begin, append=len(self._codes)))
-        powers: npt.NDArray[np.uint64] = _POWERS.take(rank, mode="clip")
-        return powers
 
     def may_be_notices(self) -> npt.NDArray[np.bool_]:
         """Which lines `match_paragraph` may know: those with a word of a notice, and those it alone can read."""
@@ -303,8 +315,8 @@ class _Lines:
             return np.zeros(0, np.bool_)
         buckets = (self.hashes(self.model.folded) >> np.uint64(64 - _NOTICE_BITS)).astype(np.int64)
         # Up to the next line that is not blank: what stands between is space.
-        odd = np.add.reduceat(self.model.odd[self._codes], self.starts, dtype=np.int64)
-        return (self.per_line(self.model.notices[buckets]) > 0) | (odd > 0)
+        odd = np.logical_or.reduceat(self.model.odd[self._codes], self.starts)
+        return (self.per_line(self.model.notices[buckets]) > 0) | odd
 
     def per_line(self, chosen: npt.NDArray[np.bool_]) -> Ints:
         """How many of the chosen words stand in each line."""
@@ -314,26 +326,64 @@ class _Lines:
         return found
 
 
-def _runs_of_ink(kinds: npt.NDArray[np.uint8]) -> Ints:
-    """Where runs of one kind begin, but those of spaces."""
-    begins = kinds != SPACE
-    begins[1:] &= kinds[1:] != kinds[:-1]
-    return np.flatnonzero(begins)
+class _Lines:
+    """The lines of a batch, blank ones left out."""
+
+    def __init__(self, pages: Sequence[Page], model: Model) -> None:
+        self._parts = [_Part(part, model) for _, part in _batches(pages, PART_CHARS)]
+        line_counts = np.array([page.text.count("\n") + 1 for page in pages])
+        all_document = np.repeat(np.arange(len(pages)), line_counts)
+        all_place = np.arange(len(all_document)) - np.repeat(np.cumsum(line_counts) - line_counts, line_counts)
+        first = np.cumsum([0, *(part.lines for part in self._parts)])
+        self.kept = np.concatenate([part.kept + at for part, at in zip(self._parts, first[:-1], strict=True)])
+        self.pages, self.model, self.documents = pages, model, len(pages)
+        self.document, self.place = all_document[self.kept], all_place[self.kept]
+        self.sizes = np.bincount(self.document, minlength=len(pages))
+        self.offsets = np.append(0, np.cumsum(self.sizes))
+        self.counts, self.words = self._joined("counts"), self._joined("words")
+        self.first, self.last, self.before_last = map(self._joined, ("first", "last", "before_last"))
+        self.is_cut_off, self.capitals, self.shape = map(self._joined, ("is_cut_off", "capitals", "shape"))
+        self.word_line = np.repeat(np.arange(len(self.kept)), self.words)
+        self.around = _Around(self)
+
+    def _joined(self, name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in self._parts])
+
+    def hashes(self) -> npt.NDArray[np.uint64]:
+        """A hash a word, the case folded."""
+        return np.concatenate([part.hashes(self.model.letters) for part in self._parts])
+
+    def may_be_notices(self) -> npt.NDArray[np.bool_]:
+        """Which lines `match_paragraph` may know."""
+        return np.concatenate([part.may_be_notices() for part in self._parts])
 
 
-def _powers() -> npt.NDArray[np.uint64]:
-    powers = [1]
-    for _ in range(63):
-        powers.append(powers[-1] * 0x100000001B3 % 2**64)
-    return np.array(powers, np.uint64)
+_PRIME = 0x100000001B3
 
 
-_POWERS = _powers()
-# Letters of every case look alike, and so do spaces and newlines.
-_SHAPE_OF = np.arange(CLASSES, dtype=np.uint8)
-_SHAPE_OF[[UPPER, CASELESS]] = LOWER
-_SHAPE_OF[NEWLINE] = SPACE
-_IS_WORD = np.isin(np.arange(CLASSES), [LOWER, UPPER, CASELESS, WIDE, DIGIT])
+@lru_cache(maxsize=1)
+def _powers(size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """The powers of _PRIME, and what undoes the multiplication by each, modulo 2 ** 64."""
+    bases = np.ones((2, size), np.uint64)
+    bases[:, 1:] = np.array([[_PRIME], [pow(_PRIME, -1, 2**64)]], np.uint64)
+    powers, inverse = np.cumprod(bases, axis=1)
+    return powers, inverse
+
+
+def _powers_of(size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """So many of `_powers`, of which more are kept."""
+    powers, inverse = _powers(1 << max(PART_CHARS, size).bit_length())
+    return powers[:size], inverse[:size]
+
+
+# How a letter counts by its place in the word; those behind the last count as it.
+_POWERS = _powers_of(64)[0].copy()
+
+
+def _is_word(classes: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Which characters are of a word."""
+    found: npt.NDArray[np.bool_] = (classes >= LOWER) & (classes <= DIGIT)
+    return found
 
 
 def _quotient(part: Ints, whole: Ints) -> Ints:
@@ -385,10 +435,11 @@ class Features:
 
 
 def matrix_of(columns: Mapping[str, Ints]) -> Matrix:
-    matrix = np.array(list(columns.values()))  # one call for all: a page has few rows and many columns
+    # One call for all: a page has few rows and many columns.
+    matrix = np.concatenate(list(columns.values()))
     np.maximum(matrix, -32768, out=matrix)
     np.minimum(matrix, 32767, out=matrix)
-    return matrix.astype(np.int16)
+    return matrix.astype(np.int16).reshape(len(columns), -1)
 
 
 _FURNITURE = (
@@ -411,7 +462,7 @@ def untrained(classes: npt.NDArray[np.uint8], lower: npt.NDArray[np.int32]) -> M
 
 
 def _unread(classes: npt.NDArray[np.uint8], lower: npt.NDArray[np.int32]) -> Model:
-    letters = np.where(_IS_WORD[classes], lower.astype(np.uint64) + np.uint64(1), np.uint64(0))
+    letters = np.where(_is_word(classes), lower.astype(np.uint64) + np.uint64(1), np.uint64(0))
     return Model(
         lines=NO_TREES,
         blocks=NO_TREES,
@@ -436,7 +487,7 @@ def _learn_furniture(model: Model) -> None:
             for phrase in rule.phrases
         ]
         page = Page("\n".join(phrases), [1] * len(phrases), [None] * len(phrases), Templates(0, {}))
-        hashes = _Lines([page], model).hashes(model.letters)
+        hashes = _Part([page], model).hashes(model.letters)
         model.furniture[(hashes >> np.uint64(64 - _FURNITURE_BITS)).astype(np.int64)] |= 1 << bit
 
 
@@ -462,14 +513,14 @@ def _learn_notices(model: Model) -> None:
             model.folded[code] = ord(folded) + 1
     words = [max(_WORD.findall(word), key=len) for word in notice_words()]
     page = Page("\n".join(words), [1] * len(words), [None] * len(words), Templates(0, {}))
-    model.notices[(_Lines([page], model).hashes(model.folded) >> np.uint64(64 - _NOTICE_BITS)).astype(np.int64)] = True
+    model.notices[(_Part([page], model).hashes(model.folded) >> np.uint64(64 - _NOTICE_BITS)).astype(np.int64)] = True
 
 
 class _Words:
     """The words of the lines, each the bucket it falls into: those that tell of something."""
 
     def __init__(self, lines: _Lines, prose: Ints) -> None:
-        hashes = lines.hashes(lines.model.letters)
+        hashes = lines.hashes()
         # In its document's own table.
         document = lines.document[lines.word_line]
         bucket = document * _BUCKETS + (hashes >> np.uint64(64 - 12)).astype(np.int64)
@@ -479,8 +530,9 @@ class _Words:
         words = np.bincount(document[in_prose], minlength=lines.documents)
         # Words that every paragraph has, whatever it is about.
         is_often = in_paragraphs[bucket] * 100 >= words[document] + 200
-        self.common = lines.per_line(is_often)
         after = np.cumsum(lines.words)
+        often = np.append(0, np.cumsum(is_often))
+        self.common = often[after] - often[after - lines.words]
         self.first, self.last = (
             np.where(lines.words > 0, np.append(bucket, 0)[np.maximum(at, 0)] + 1, 0)
             for at in (np.minimum(after - lines.words, len(bucket)), after - 1)
@@ -536,7 +588,8 @@ class _Around:
 
     def _is_outside(self, by: int) -> npt.NDArray[np.bool_]:
         at = self.index + by
-        return (at < self.start) | (at >= self.stop)
+        outside: npt.NDArray[np.bool_] = (at < self.start) | (at >= self.stop)
+        return outside
 
     def at(self, column: Ints, by: int, otherwise: int = -1) -> Ints:
         """The value so many lines below."""
@@ -747,9 +800,11 @@ def _notices(lines: _Lines, columns: Mapping[str, Ints], scores: npt.NDArray[np.
     place = np.arange(len(asked))
     asked = asked[(place < first + _NOTICES_ABOVE) | (place >= after - _NOTICES_BELOW)]
     asked = asked[lines.may_be_notices()[asked]]
-    for at, start, end in zip(asked.tolist(), lines.starts[asked].tolist(), lines.ends[asked].tolist(), strict=True):
-        known = match_paragraph(lines.text[start:end].strip())
-        found[at] = 0 if known is None else codes.get(known.reason, 0)
+    for document, group in groupby(asked.tolist(), lines.document.__getitem__):
+        text = lines.pages[document].text.split("\n")
+        for at in group:
+            known = match_paragraph(text[lines.place[at]].strip())
+            found[at] = 0 if known is None else codes.get(known.reason, 0)
     return found
 
 
@@ -864,22 +919,30 @@ def _copies(values: Ints, document: Ints) -> tuple[Ints, Ints]:
 
 def _repetition(pages: Sequence[Page], lines: _Lines) -> tuple[Ints, Ints, Ints]:
     """A hash a line, in how many groups of its site it stands (0: none, or too few), and how many those are."""
-    hashes = np.array([value for page in pages for value in page.hashes], np.uint64)[lines.kept].view(np.int64)
+    hashes = np.concatenate([np.array(page.hashes, np.uint64) for page in pages])[lines.kept].view(np.int64)
+    groups = np.array([page.templates.groups for page in pages])
+    if not any(page.templates.lines for page in pages):
+        return hashes, np.zeros(len(hashes), np.int64), groups[lines.document]
     found: list[int] = []
     for page in pages:
         known = page.templates.lines
-        found += [known.get(value, 0) for value in page.hashes] if known else [0] * len(page.hashes)
-    groups = np.array([page.templates.groups for page in pages])
+        found += [known.get(value, 0) for value in page.hashes]
     return hashes, np.array(found)[lines.kept], groups[lines.document]
 
 
 def _anchor_columns(pages: Sequence[Page], lines: _Lines) -> tuple[Ints, Ints, Ints]:
     codes = {f"boilerplate.{reason}": number for number, reason in enumerate(_REASONS, 1)}
     anchors = [anchor for page in pages for anchor in page.anchors]
-    code = [0 if anchor is None else codes.get(anchor.reason, 0) for anchor in anchors]
-    heading = [anchor is not None and anchor.kind == "heading" for anchor in anchors]
-    sure = [0 if anchor is None else round(anchor.confidence * 100) for anchor in anchors]
-    return np.array(code)[lines.kept], np.array(heading, np.int64)[lines.kept], np.array(sure)[lines.kept]
+    places = [at for at, anchor in enumerate(anchors) if anchor is not None]
+    found = [
+        (codes.get(anchor.reason, 0), anchor.kind == "heading", round(anchor.confidence * 100))
+        for anchor in anchors
+        if anchor is not None
+    ]
+    columns = np.zeros((3, len(anchors)), np.int64)
+    columns[:, places] = np.array(found, np.int64).reshape(-1, 3).T
+    code, heading, sure = columns[:, lines.kept]
+    return code, heading, sure
 
 
 def _best_runs(gain: Ints, lines: _Lines) -> tuple[Ints, Ints]:
@@ -1038,17 +1101,3 @@ def may_be_page(text: str) -> bool:
 def confidence(margin: int) -> float:
     """How sure a removal is whose score lies `margin` thousandths of a logit below the threshold, .5 to .99."""
     return min(99, 50 + margin // 60) / 100
-
-
-def _batches(pages: Sequence[Page]) -> Iterator[tuple[int, list[Page]]]:
-    """Documents taken together, with the number of the first."""
-    batch: list[Page] = []
-    chars = first = 0
-    for number, page in enumerate(pages):
-        if batch and chars + len(page.text) > BATCH_CHARS:
-            yield first, batch
-            batch, chars, first = [], 0, number
-        batch.append(page)
-        chars += len(page.text)
-    if batch:
-        yield first, batch

@@ -18,8 +18,6 @@ from itertools import pairwise
 from math import isqrt
 from typing import NamedTuple
 
-import numpy as np
-
 from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import HEADERS, Anchor, match_paragraph
 from transforms.boilerplate.evidence import line_anchor
@@ -150,26 +148,35 @@ def _runs(scored: line_model.Scored, threshold: int) -> set[int]:
 
     Neighbours that score on one side of the threshold are never parted, so ways are weighed by runs of them.
     """
-    if not scored.scores:
-        return set()
-    margins, widths = np.array(scored.scores) - threshold, np.array(scored.widths)
-    first, after = _largest_block(margins, widths)
-    margins[:first] -= APART_SCORE
-    margins[after:] -= APART_SCORE
-    gains = np.minimum(np.maximum(margins, -SCORE_CAP), SCORE_CAP)
-    gains *= _ROOTS[np.minimum(widths // 10, len(_ROOTS) - 1)]
-    begins = np.append(0, np.flatnonzero((gains[1:] > 0) != (gains[:-1] > 0)) + 1)
+    first, after = _largest_block(scored, threshold)
+    begins: list[int] = []
+    gains: list[int] = []
+    was_more = None
+    for number, (score, width) in enumerate(zip(scored.scores, scored.widths, strict=True)):
+        margin = score - threshold if first <= number < after else score - threshold - APART_SCORE
+        is_more = margin > 0
+        if margin > SCORE_CAP:
+            margin = SCORE_CAP
+        elif margin < -SCORE_CAP:
+            margin = -SCORE_CAP
+        gain = margin * _ROOTS[width // 10] if width < _WIDEST else margin * _WIDEST_ROOT
+        if is_more is was_more:
+            gains[-1] += gain
+        else:
+            begins.append(number)
+            gains.append(gain)
+            was_more = is_more
     cost = CHANGE_COST * _ROOTS_UNIT
     goes, stays = 0, -cost
     changed: list[tuple[bool, bool]] = []  # whether the best way to (go, stay) here comes from the other
-    for gain in np.add.reduceat(gains, begins).tolist():
+    for gain in gains:
         from_stays, from_goes = stays - cost > goes, goes - cost > stays
         goes, stays = stays - cost if from_stays else goes, (goes - cost if from_goes else stays) + gain
         changed.append((from_stays, from_goes))
     kept: set[int] = set()
     stay = stays - cost > goes
-    ends = [*begins[1:].tolist(), len(gains)]
-    for begin, end, (from_stays, from_goes) in zip(begins[::-1].tolist(), ends[::-1], changed[::-1], strict=True):
+    ends = [*begins[1:], len(scored.scores)]
+    for begin, end, (from_stays, from_goes) in zip(begins[::-1], ends[::-1], changed[::-1], strict=False):
         if stay:
             kept.update(range(begin, end))
         if from_goes if stay else from_stays:
@@ -177,21 +184,25 @@ def _runs(scored: line_model.Scored, threshold: int) -> set[int]:
     return kept
 
 
-def _largest_block(margins: line_model.Ints, widths: line_model.Ints) -> tuple[int, int]:
+def _largest_block(scored: line_model.Scored, threshold: int) -> tuple[int, int]:
     """Where the block with the most text that scores enough begins and has ended."""
-    enough = np.flatnonzero(margins > 0)
-    if len(enough) == 0:
-        return 0, len(margins)
-    breaks = np.flatnonzero(np.diff(enough) > APART_LINES)
-    first, last = np.append(0, breaks + 1), np.append(breaks, len(enough) - 1)
-    mass = np.append(0, np.cumsum(widths[enough]))
-    largest = int(np.argmax(mass[last + 1] - mass[first]))
-    return int(enough[first[largest]]), int(enough[last[largest]]) + 1
+    block = (0, len(scored.scores))
+    largest = mass = first = 0
+    last = -APART_LINES - 1
+    for number in [number for number, score in enumerate(scored.scores) if score > threshold]:
+        if number - last > APART_LINES:
+            mass, first = 0, number
+        mass += scored.widths[number]
+        last = number
+        if mass > largest:
+            largest, block = mass, (first, number + 1)
+    return block
 
 
 # The root of a width of up to 300 letters, in tenths of that of _CHANGE_WIDTH.
 _ROOTS_UNIT = 10
-_ROOTS = np.array([max(1, isqrt(_ROOTS_UNIT**2 * (letters + 10) // _CHANGE_WIDTH)) for letters in range(300)])
+_ROOTS = [max(1, isqrt(_ROOTS_UNIT**2 * (letters + 10) // _CHANGE_WIDTH)) for letters in range(300)]
+_WIDEST, _WIDEST_ROOT = 10 * len(_ROOTS), _ROOTS[-1]
 
 
 def _titles(found: _Page, kept: set[int], threshold: int) -> set[int]:
