@@ -182,6 +182,7 @@ _ESCAPED = re.compile(r"\\([^a-z\\])")
 _NUMBER = re.compile(r"\d\d*")
 
 
+@cache  # those of any language stand in each script
 def _heads(pattern: str) -> tuple[str, ...]:
     """How a match can begin, numbers as "0", up to HEAD_CHARS; "" where any way. For dispatch, never for matching.
 
