@@ -14,13 +14,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from flows.processes import CONTEXT, allow_processes, apart, are_ended, begin_child, end_processes
+from flows.processes import Lost, Template, Worker, allow_processes, are_ended, end_processes
 from flows.step import Done, Step, run_step
 from flows.store import Store
 from transforms.errors import ConfigError, CurationError, RefusedError, ShardError
@@ -33,6 +32,8 @@ MOMENT = 0.3
 MOST_TASKS = 40
 # Called with each step that is done.
 Tell = Callable[[Done], None]
+# Imports and loads, once, what workers need; it can be sent to another process.
+Prepare = Callable[[], object]
 
 
 class StepsFailed(ShardError):
@@ -67,38 +68,37 @@ def inline(stage: str, steps: Sequence[Step], store: Store, tell: Tell) -> list[
 
 
 class Workers:
-    """Processes that do steps, each with a pool of its own: the death of one costs no other step anything.
+    """Processes that do steps; the death of one costs no other step anything.
 
-    One is started only where none comes free for a moment: importing costs it seconds, and many a night's steps take
-    milliseconds.
+    One is started only where none comes free for a moment: many a night's steps take milliseconds.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count, self.started = count, 0
+    def __init__(self, count: int, template: Template) -> None:
+        self.count, self.started, self.template = count, 0, template
         self.lock = threading.Lock()
-        self.free: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
+        self.free: SimpleQueue[Worker] = SimpleQueue()
         self.threads = ThreadPoolExecutor(count, "tamis-worker")  # each waits for a process
 
     def submit(self, step: Step, store: Store) -> "Future[Done]":
-        """Have a step done; the future raises what it raises, and BrokenProcessPool where its process ended."""
+        """Have a step done; the future raises what it raises, and Lost where its process ended."""
         return self.threads.submit(self._run, step, store)
 
     def _run(self, step: Step, store: Store) -> Done:
         if are_ended():
-            raise BrokenProcessPool
-        pool = self._take()
+            raise Lost
+        worker = self._take()
         try:
-            done = pool.submit(run_step, step, store).result()
-        except BrokenProcessPool:
+            done: Done = worker.do(run_step, step, store)
+        except Lost:
             self._lost()
             raise
         except BaseException:
-            self.free.put(pool)
+            self.free.put(worker)
             raise
-        self.free.put(pool)
+        self.free.put(worker)
         return done
 
-    def _take(self) -> ProcessPoolExecutor:
+    def _take(self) -> Worker:
         try:
             return self.free.get(timeout=MOMENT if self.started else 0)
         except Empty:
@@ -108,7 +108,7 @@ class Workers:
         if not is_new:  # fewer than all are at work: as many threads as processes ask
             return self.free.get()
         try:
-            return _pool_of_one()
+            return self.template.start()
         except BaseException:
             self._lost()
             raise
@@ -118,10 +118,10 @@ class Workers:
             self.started -= 1
 
     def end(self) -> None:
-        """Wait for what is at work, then end the processes."""
+        """Wait for what is at work, then for the processes' end."""
         self.threads.shutdown(wait=True, cancel_futures=True)
         for _ in range(self.started):
-            self.free.get().shutdown(wait=True, cancel_futures=True)
+            self.free.get().end()
 
 
 class _Batch:
@@ -133,7 +133,7 @@ class _Batch:
         self.failures: dict[int, BaseException] = {}
 
     def attempt(self) -> None:
-        """Do what is left. Raises: BrokenProcessPool where a worker died, so that another try may help."""
+        """Do what is left. Raises: Lost where a worker died, so that another try may help."""
         left = {number: step for number, step in self.steps.items() if number not in self.done}
         self.failures = {}
         futures = {self.workers.submit(step, self.store): number for number, step in left.items()}
@@ -146,26 +146,22 @@ class _Batch:
                 self.done[futures[future]] = done
                 self.tell(done)
         if any(map(_is_loss, self.failures.values())) and not are_ended():
-            raise BrokenProcessPool
+            raise Lost
 
 
 def _is_loss(error: BaseException) -> bool:
-    return isinstance(error, BrokenProcessPool)
-
-
-def _pool_of_one() -> ProcessPoolExecutor:
-    with apart():  # its locks start multiprocessing's process that frees them
-        return ProcessPoolExecutor(1, mp_context=CONTEXT, initializer=begin_child)
+    return isinstance(error, Lost)
 
 
 @contextmanager
-def engine_of(name: str, workers: int, *, in_prefect: bool) -> Iterator[Engine]:
-    """The engine of this name, with so many workers (0: one a core); `in_prefect`, within a flow, as tasks of it."""
+def engine_of(name: str, workers: int, prepare: Prepare, *, in_prefect: bool) -> Iterator[Engine]:
+    """The engine of this name, with so many workers (0: one a core), for which `prepare` loads what they need;
+    `in_prefect`, within a flow, as tasks of it."""
     allow_processes()
     if name == "inline":
         yield inline
         return
-    with started(workers or default_workers()) as processes:
+    with started(workers or default_workers(), prepare) as processes:
         yield _tasks(processes) if in_prefect else _alone(processes)
 
 
@@ -178,7 +174,7 @@ def _alone(workers: Workers) -> Engine:
             try:
                 batch.attempt()
                 break
-            except BrokenProcessPool:
+            except Lost:
                 if wait is None:
                     break
                 time.sleep(wait)
@@ -265,16 +261,21 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _nothing() -> None:
+    pass
+
+
 @contextmanager
-def started(count: int) -> Iterator[Workers]:
+def started(count: int, prepare: Prepare = _nothing) -> Iterator[Workers]:
     """So many workers, which end with this process, however it ends."""
-    workers = Workers(count)
-    try:
-        yield workers
-    except Exception:
-        raise
-    except BaseException:  # Ctrl-C: a step that is cut off leaves nothing under its name
-        end_processes()
-        raise
-    finally:
-        workers.end()
+    with Template(prepare) as template:
+        workers = Workers(count, template)
+        try:
+            yield workers
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C: a step that is cut off leaves nothing under its name
+            end_processes()
+            raise
+        finally:
+            workers.end()

@@ -1,18 +1,26 @@
-"""Processes that end with this one, and what may be asked of one that may not come back.
+"""Processes that end with this one: workers, and what may be asked of one that may not come back.
+
+Importing and loading takes a worker seconds and a hundred megabytes. So a template does it once, and is forked for each
+worker, which has all of that at once and shares its memory; the template has no thread, and does nothing else. Where
+processes can't be forked, each worker is started for itself.
 
 What C code makes of hostile bytes can end its process: a segmentation fault, an abort, an allocation without end, a
 loop that nobody can interrupt. `in_child` does such work where its death costs an answer and nothing else.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
+from pickle import PicklingError
 from types import ModuleType
 from typing import Any
 
@@ -29,7 +37,11 @@ _FOR_CHILDREN = {
     "PYTHONSAFEPATH": "1",
     # The process that frees semaphores says so of a run that was ended at once: its task, and no news.
     "PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker",
+    # There is one a core already; and the template must have no thread.
+    "OPENBLAS_NUM_THREADS": "1",
 }
+# macOS has forks, of which its own libraries may make a crash.
+CAN_FORK = sys.platform == "linux"
 _apart_lock = threading.Lock()
 # Whether `end_processes` was called: who finds a process dead then doesn't start another.
 _ended = threading.Event()
@@ -124,9 +136,13 @@ def _end_with(parent: Any) -> None:
 def end_processes() -> None:
     """End all processes of ours now, and start none in their place; the next run does anew what they were at."""
     _ended.set()
+    # Killed: one that started after an interrupt has inherited that SIGTERM is ignored.
     for process in multiprocessing.active_children():
         if isinstance(process, _Child):
-            process.kill()  # one that started after an interrupt has inherited that SIGTERM is ignored
+            process.kill()
+    for worker in list(_workers):
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
 
 
 def allow_processes() -> None:
@@ -146,6 +162,154 @@ def set_clock(seconds: float) -> None:
     """
     if _is_expendable and sys.platform != "win32":
         signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+# ------------------------------------------------------------------------------------------------------------- workers
+
+
+class Lost(Exception):
+    """A worker's process ended before its answer."""
+
+
+class Worker:
+    """A process that does one thing after another."""
+
+    def __init__(self, connection: "Connection[Any, Any]", pid: int) -> None:
+        self.connection, self.pid = connection, pid
+        _workers.add(self)
+
+    def do(self, function: Callable[..., Any], *args: Any) -> Any:
+        """What `function(*args)` returns there. Raises: what it raises; Lost where the process has ended."""
+        try:
+            self.connection.send((function, args))
+            said, error = self.connection.recv()
+        except (EOFError, OSError):
+            _workers.discard(self)
+            self.connection.close()
+            raise Lost from None
+        if error is not None:
+            raise error
+        return said
+
+    def end(self) -> None:
+        """Wait for its end; it must have nothing to do."""
+        with suppress(EOFError, OSError), self.connection:
+            self.connection.send(None)
+            self.connection.recv()
+        _workers.discard(self)
+
+
+_workers: set[Worker] = set()
+
+
+class Template:
+    """Starts workers; they have done what `prepare` does. Used as a context, which they don't outlive."""
+
+    def __init__(self, prepare: Callable[[], object]) -> None:
+        self.prepare = prepare
+        self.lock = threading.Lock()
+        self.process: SpawnProcess | None = None
+        self.control: Connection[Any, Any] | None = None
+        # All there were: workers watch the pipe that theirs was started with, which closes with this process.
+        self.templates: list[SpawnProcess] = []
+
+    def start(self) -> Worker:
+        """Start a worker. Raises: Lost where it can't be."""
+        connection, end = CONTEXT.Pipe()
+        try:
+            with end:
+                return Worker(connection, self._fork(end) if CAN_FORK else _spawn(end))
+        except (EOFError, OSError):
+            connection.close()
+            raise Lost from None
+
+    def _fork(self, end: "Connection[Any, Any]") -> int:
+        with self.lock:
+            if self.process is None or self.control is None or not self.process.is_alive():
+                self.control, control = CONTEXT.Pipe()
+                self.process = CONTEXT.Process(target=_fork_workers, args=(control, self.prepare))
+                self.process.start()
+                control.close()
+                self.templates.append(self.process)
+            reduction.send_handle(self.control, end.fileno(), self.process.pid)
+            pid: int = self.control.recv()
+        return pid
+
+    def __enter__(self) -> "Template":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.control is not None:
+            self.control.close()
+        for process in self.templates:
+            process.join()
+
+
+def _spawn(end: "Connection[Any, Any]") -> int:
+    process = CONTEXT.Process(target=_spawned, args=(end,))
+    process.start()
+    assert process.pid is not None
+    return process.pid
+
+
+def _spawned(connection: "Connection[Any, Any]") -> None:
+    begin_child()
+    _answer_all(connection)
+
+
+def _fork_workers(control: "Connection[Any, Any]", prepare: Callable[[], object]) -> None:
+    """The template: a worker is forked for each handle that comes."""
+    without_pandas()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(Exception):  # whoever needs it will say so
+        prepare()
+    gc.freeze()  # else collecting what all share would copy it
+    children: list[int] = []
+    while True:
+        try:
+            handle = reduction.recv_handle(control)
+        except (EOFError, OSError):
+            break
+        if not (pid := os.fork()):
+            control.close()
+            try:
+                begin_child()
+                _answer_all(Connection(handle))
+            finally:
+                os._exit(0)
+        children.append(pid)
+        os.close(handle)
+        with suppress(OSError):
+            control.send(pid)
+    for child in children:  # nobody else waits for them, so these are theirs still
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)  # what they cost is counted as this process's
+
+
+def _answer_all(connection: "Connection[Any, Any]") -> None:
+    while True:
+        try:
+            asked = connection.recv()
+        except (EOFError, OSError):
+            return
+        except Exception as error:  # what can't be imported here
+            connection.send((None, error))
+            continue
+        if asked is None:
+            return
+        function, args = asked
+        try:
+            answer: tuple[Any, Exception | None] = (function(*args), None)
+        except Exception as error:  # raised again where the answer is waited for
+            error.add_note("".join(traceback.format_exception(error)))
+            answer = None, error
+        try:
+            connection.send(answer)
+        except (TypeError, ValueError, AttributeError, PicklingError) as error:
+            connection.send((None, ShardError(f"{function.__name__}: {answer[1] or error}")))
+
+
+# ------------------------------------------------------------------------------------------------------------ children
 
 
 def in_child(function: Callable[..., Iterator[Any]], *args: Any) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -41,7 +42,7 @@ from flows.versions.manifest import (
     version_name,
 )
 from flows.versions.publish import publish, sweep
-from transforms.boilerplate.model import load as load_model
+from transforms.boilerplate.model import read as read_model
 from transforms.config import Config
 from transforms.dedup.bands import BANDS
 from transforms.errors import RefusedError, ShardError
@@ -97,7 +98,8 @@ def curate_dataset(
     check_roots(options.raw, options.curated)
     store = Store(options.curated, options.raw)
     failed: dict[tuple[str, int], str] = {}
-    with store.lock(), engine_of(options.engine, options.workers, in_prefect=in_prefect) as do:
+    prepare = partial(clean.load, config)
+    with store.lock(), engine_of(options.engine, options.workers, prepare, in_prefect=in_prefect) as do:
         sweep(store)
         if options.resume:
             lift_hold(store)
@@ -127,7 +129,7 @@ def _stages(run: "Run") -> dict[str, Any]:
     pieces = run.plan()
     if not pieces and not run.rebuild:
         return run.nothing_new()
-    load_model(run.config.boilerplate.model_path)  # damaged weights stop a run before its first step
+    read_model(run.config.boilerplate.model_path)  # damaged weights stop a run before its first step
     run.read(pieces)
     if not run.identify():
         return run.nothing_new()

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -17,6 +19,7 @@ from flows.readers.records import Part, Record, rejected
 from flows.stages import read
 from flows.step import Work
 from flows.store import Ref, Store
+from transforms.boilerplate import anchors
 from transforms.config import Config
 from transforms.errors import RecordError
 
@@ -124,3 +127,21 @@ def die_until(work: Work, raw: Ref, *, tries: int) -> dict[str, Any]:
     if tried < tries:
         os.abort()
     return {"tried": tried, "modules": "prefect" in sys.modules}
+
+
+def look_round(work: Work) -> dict[str, Any]:
+    """A step that says what its process has: threads, and the rules' phrases."""
+    tasks = Path("/proc/self/task")
+    threads = [(task / "comm").read_text().strip() for task in tasks.iterdir()] if tasks.is_dir() else ["python"]
+    return {"threads": sorted(threads), "is_loaded": anchors._lexicon.cache_info().currsize > 0}
+
+
+class _Unsendable(Exception):
+    def __init__(self) -> None:
+        super().__init__("a lock")
+        self.lock = Lock()
+
+
+def unsendable(work: Work) -> dict[str, Any]:
+    """A step whose failure can't be pickled."""
+    raise _Unsendable

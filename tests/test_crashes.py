@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,12 +13,12 @@ import pytest
 
 from flows import engines, processes
 from flows.inputs import list_inputs
-from flows.processes import Died, in_child
+from flows.processes import Died, Lost, in_child
 from flows.readers import Reading
 from flows.readers.guard import guarded
 from flows.readers.records import Record
 from flows.shards import plan_pieces, whole_part
-from flows.stages import read
+from flows.stages import clean, read
 from flows.step import Done, Step, Work, finished, run_step
 from flows.store import Ref, Store
 from tests import crashing
@@ -342,8 +342,38 @@ def test_no_worker_is_started_after_the_end(tmp_path: Path) -> None:
     with engines.started(1) as workers:
         processes.end_processes()
         try:
-            with pytest.raises(BrokenProcessPool):
+            with pytest.raises(Lost):
                 workers.submit(step, store).result()
         finally:
             processes.allow_processes()
     assert not list((tmp_path / "a/tried").iterdir())
+
+
+def test_a_template_that_was_ended_is_replaced_and_its_workers_go_on(tmp_path: Path) -> None:
+    (step, store), (other, others) = (dying(tmp_path / name, 0) for name in "ab")
+    with processes.Template(int) as template:
+        first = template.start()
+        assert template.process is not None
+        template.process.kill()
+        template.process.join()
+        assert first.do(run_step, step, store).counts["tried"] == 0
+        second = template.start()
+        assert second.do(run_step, other, others).counts["tried"] == 0
+        second.end()
+        first.end()
+
+
+@pytest.mark.skipif(not processes.CAN_FORK, reason="a platform without templates")
+def test_what_is_forked_has_no_thread_but_that_which_watches_its_parent(tmp_path: Path) -> None:
+    with engines.started(1, partial(clean.load, Config())) as workers:
+        found = workers.submit(Step(crashing.look_round, {}), Store(tmp_path)).result().counts
+    # je_arrow's own, which sees to it itself; Arrow's default here is another allocator
+    assert [name for name in found["threads"] if not name.startswith("jemalloc")] == ["python"] * 2
+    assert found["is_loaded"]
+
+
+def test_what_a_step_says_can_not_be_sent_is_its_failure(tmp_path: Path) -> None:
+    with engines.started(1) as workers:
+        with pytest.raises(ShardError, match="a lock"):
+            workers.submit(Step(crashing.unsendable, {}), Store(tmp_path)).result()
+        assert workers.submit(Step(crashing.look_round, {}), Store(tmp_path)).result().counts["threads"]

@@ -190,6 +190,14 @@ def test_sigterm_ends_a_run_at_work_and_the_next_goes_on(folder, either, start, 
     assert json.loads(again.stdout)["documents"] == 3, again.stderr
 
 
+def test_no_process_outlives_a_run_that_was_killed(folder, alone, start):
+    job = start(alone, hold(folder, "in a worker"))
+    wait_for((folder / "held").exists)
+    job.kill()
+    job.communicate(timeout=PATIENCE)
+    wait_for(lambda: ours(alone) == [])
+
+
 @pytest.mark.parametrize(
     ("number", "point"), [(signal.SIGTERM, "as it publishes"), (signal.SIGINT, "after it published")]
 )

@@ -155,6 +155,12 @@ class Model:
 @cache
 def load(path: str = "") -> Model:
     """The model at `path`, or the shipped one. Raises: ConfigError where it can't be read."""
+    return _learned(read(path))
+
+
+@cache
+def read(path: str = "") -> Model:
+    """The same before it knows the phrases, which take half a second. Raises: as `load` does."""
     where = path or "transforms/boilerplate/model/lines.npz"
     try:
         content = (
@@ -170,12 +176,13 @@ def load(path: str = "") -> Model:
 
 
 def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Model:
-    """The model of the arrays of a weights file. Raises: KeyError, ValueError where they aren't one."""
+    """The model of the arrays of a weights file, before it knows the phrases. Raises: KeyError, ValueError where they
+    aren't one."""
     provenance = json.loads(arrays["provenance"].tobytes())
     features = {"lines": len(LINE_FEATURES), "blocks": len(BLOCK_FEATURES), "pages": len(PAGE_FEATURES)}
     if provenance["features"] != features:
         raise ValueError(f"made for other features: {provenance['features']}")
-    blank = untrained(
+    blank = _unread(
         _checked(arrays, "classes", np.uint8, (CODE_POINTS,)), _checked(arrays, "lower", np.int32, (CODE_POINTS,))
     )
     return replace(
@@ -455,10 +462,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 def untrained(classes: npt.NDArray[np.uint8], lower: npt.NDArray[np.int32]) -> Model:
     """A model without trees, which reads features all the same."""
-    model = _unread(classes, lower)
-    _learn_furniture(model)
-    _learn_notices(model)
-    return model
+    return _learned(_unread(classes, lower))
 
 
 def _unread(classes: npt.NDArray[np.uint8], lower: npt.NDArray[np.int32]) -> Model:
@@ -475,6 +479,13 @@ def _unread(classes: npt.NDArray[np.uint8], lower: npt.NDArray[np.int32]) -> Mod
         notices=np.zeros(1 << _NOTICE_BITS, np.bool_),
         provenance={},
     )
+
+
+def _learned(model: Model) -> Model:
+    """The model, now that it knows the phrases."""
+    _learn_furniture(model)
+    _learn_notices(model)
+    return model
 
 
 def _learn_furniture(model: Model) -> None:
