@@ -28,7 +28,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from transforms.config import Language, Limits
 from transforms.encoding import repair_text
-from transforms.language import Detection, _ask_cld2, _ask_py3langid, _lowered, detect
+from transforms.language import Detection, _ask_cld2, _lowered, detect
+from transforms.py3langid_model import classify
 
 DEVSET = Path(os.environ["TAMIS_DEVSET"])
 KINDS = ("wordpair", "sentence", "paragraph", "article")
@@ -79,7 +80,7 @@ DETECTORS: dict[str, Callable[[str], str]] = {
     "auto": lambda text: detect(text, Language()).language,
     # Peers as they are: one answer, no abstention of ours, capitals lowered for all of them.
     "pycld2": lambda text: getattr(_ask_cld2(_lowered(text)), "language", "und"),
-    "py3langid": lambda text: _ask_py3langid(_lowered(text))[0],
+    "py3langid": lambda text: classify([_lowered(text)])[0][0],
     **{
         name: lambda text, name=name: detect(text, Language(detector=name, min_letters=1, min_score=0)).language
         for name in ("langdetect", "langdetect-exact", "fasttext")

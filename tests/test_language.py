@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,11 +22,11 @@ from langdetect.detector_factory import PROFILES_DIRECTORY
 from py3langid.langid import MODEL_FILE, LanguageIdentifier, visit_counts
 
 from transforms import language as subject
-from transforms import profiles, scripts
+from transforms import profiles, py3langid_model, scripts
 from transforms.codes import bcp47
 from transforms.config import Config, Language, from_toml
 from transforms.errors import ConfigError
-from transforms.language import detect, detect_language
+from transforms.language import detect, detect_all, detect_language
 from transforms.schema import column_type
 
 # Written for this project. (language, ISO 639-3, script, text)
@@ -442,7 +444,7 @@ TEXTS = [row[3] for row in SENTENCES] + ["\n".join((row[3] * 4, ENGLISH)) for ro
 
 
 def test_threads_agree_from_the_first_use_on() -> None:
-    for load in (subject._py3langid, subject._langdetect_factory, profiles._profiles):
+    for load in (py3langid_model._model, subject._langdetect_factory, profiles._profiles):
         clear: Callable[[], None] = load.cache_clear
         clear()
     with ThreadPoolExecutor(8) as pool:
@@ -475,13 +477,18 @@ def test_the_models_fit_beside_each_other() -> None:
     assert grown < 200_000_000
 
 
+_BYTES = st.one_of(st.binary(max_size=80), st.text(max_size=60).map(str.encode), st.sampled_from(TEXTS).map(str.encode))
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.binary(max_size=80), st.text(max_size=60).map(str.encode), st.sampled_from(TEXTS).map(str.encode)))
-def test_features_are_those_py3langid_visits(text: bytes) -> None:
-    model, original = subject._py3langid(), _original_py3langid()
-    features, counts = subject._features(text, model)
-    visits = visit_counts(original.tk_nextmove, original._rowbase, original.tk_output, text) or {}
-    assert dict(zip(features.tolist(), counts.tolist(), strict=True)) == dict(visits)
+@given(st.lists(_BYTES, min_size=1, max_size=4))
+def test_features_are_those_py3langid_visits(texts: list[bytes]) -> None:
+    model, original = py3langid_model._model(), _original_py3langid()
+    owners, features, counts = py3langid_model._features(texts, model)
+    for number, text in enumerate(texts):
+        visits = visit_counts(original.tk_nextmove, original._rowbase, original.tk_output, text) or {}
+        mine = owners == number
+        assert dict(zip(features[mine].tolist(), counts[mine].tolist(), strict=True)) == dict(visits)
 
 
 @cache
@@ -492,18 +499,70 @@ def _original_py3langid() -> LanguageIdentifier:
 def test_py3langid_answers_as_it_does_itself() -> None:
     for _, _, _, text in SENTENCES:
         code, probability = _original_py3langid().classify(text)
-        found, score = subject._ask_py3langid(text)
+        found, score = py3langid_model.classify([text])[0]
         assert found == bcp47(code)
         assert score > 0.1 or probability < 0.5
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.text(st.characters(exclude_characters="\n"), min_size=1, max_size=30), min_size=1, max_size=8))
-def test_letters_of_parts_are_those_of_each(parts: list[str]) -> None:
-    totals, weights = scripts.count_letters_of(parts)
-    letters = [scripts.count_letters(part) for part in parts]
-    assert totals == [one.total for one in letters]
-    assert weights == [one.weight for one in letters]
+def test_texts_asked_together_have_the_answers_each_has_alone() -> None:
+    texts = [*TEXTS, "", "12345", "\ud800", "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod."]
+    assert detect_all(texts, Language()) == [detect(text, Language()) for text in texts]
+    assert py3langid_model.classify(texts) == [py3langid_model.classify([text])[0] for text in texts]
+
+
+def _letters_one_by_one(text: str) -> tuple[str | None, int, int, int]:
+    found = Counter(scripts.SCRIPTS[scripts._table()[ord(char)]] for char in text)
+    del found["Zsss"]
+    symbols = found.pop("Zsym", 0)
+    weight = sum(
+        count * (3 if name in ("Hani", "Hira", "Kana", "Hang", "Yiii") else 1) for name, count in found.items()
+    )
+    total = found.total()
+    kana = found["Hira"] + found["Kana"]
+    if kana and kana * 10 >= found["Hani"]:
+        found["Jpan"] = kana + found["Hani"]
+        found["Hira"] = found["Kana"] = found["Hani"] = 0
+    found["Hani"] += found.pop("Bopo", 0)
+    found["Kore"] = found.pop("Hang", 0)
+    most = max(found.values())
+    # Of as many letters of each, the first in the table: that of Japanese is hiragana's.
+    order = [{"Hira": "Jpan", "Hang": "Kore"}.get(name, name) for name in scripts.SCRIPTS]
+    script = min((name for name, count in found.items() if count == most), key=order.index) if most else None
+    return script, total, weight, symbols
+
+
+_LETTERED = st.text(st.one_of(st.sampled_from("aéЖ日本ひカ한ㄅא \n.,7\ud800😀𠀀"), st.characters()), max_size=30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_LETTERED, max_size=6))
+def test_letters_are_those_counted_one_by_one(texts: list[str]) -> None:
+    assert list(map(tuple, scripts.count_all_letters(texts))) == list(map(_letters_one_by_one, texts))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_LETTERED, max_size=6))
+def test_capitals_are_those_counted_one_by_one(texts: list[str]) -> None:
+    in_plane = [[char for char in text if ord(char) < 0x10000] for text in texts]
+    expected = [sum(map(str.isupper, text)) > sum(map(str.islower, text)) for text in in_plane]
+    assert profiles.are_capitals(texts) == expected
+
+
+_WORDS = re.compile(r"(?<!\S)[\"'(\[„“«‹‚‘¿¡-]*[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*['’ʼ-]?[\"')\]”“»›‘.,;:!?…]*(?!\S)")
+_CODE = re.compile(r"[{}\[\]=<>;&|\\_$#*^~]|(?<=[a-z])\.(?=[a-z])")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.one_of(st.sampled_from("ab.'’-\"(),;²٣_é {}=<\n\u2003"), st.characters()), max_size=40))
+def test_words_and_code_are_those_one_pattern_finds(text: str) -> None:
+    letters = scripts.Letters("Latn", 10, 10, 10)
+    in_words = sum(map(len, _WORDS.findall(text)))
+    assert subject._wordlessness(text, letters) == 1 - min(1, in_words / 20)
+    found = len(_CODE.findall(text))
+    at_least = [
+        subject._is_code(text, scripts.Letters("Latn", 10, weight, 0)) for weight in (found * 10 - 1, found * 10)
+    ]
+    assert at_least == [True, False]
 
 
 def _key(gram: str) -> int:

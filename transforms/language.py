@@ -1,10 +1,10 @@
 """Language of the curated text: which, how sure, in which script, and how much of it in another.
 
-The default, `auto`, is a cascade. pycld2 reads 2,000 characters (26× langdetect's speed) and decides where it is sure
-of a long text; elsewhere py3langid is asked, and where the two differ langdetect's profiles: they vote, which is better
-than any of them (sentences: 99.7 % of langdetect's languages, pycld2 97.4, py3langid 98.7, langdetect 98.4). Nothing is
-drawn at random, sums are integers or in a fixed order, and every model loads under a lock, so a text has one answer in
-any process or thread.
+The default, `auto`, is a cascade. pycld2 reads 600 characters, or 2,000 where those leave it unsure, and decides where
+it is sure of a long text; elsewhere py3langid is asked, and where the two differ langdetect's profiles: they vote,
+which is better than any of them (sentences: 99.7 % of langdetect's languages, pycld2 97.4, py3langid 98.7, langdetect
+98.4). Nothing is drawn at random, sums are integers or in a fixed order, and every model loads under a lock, so a text
+has one answer in any process or thread.
 
 The confidence says how often such an answer is right: a logistic model of how far the detectors agree, fitted on one
 half of the languages and checked on the other. Below `min_score`, or under `min_letters`, the answer is `und`.
@@ -20,30 +20,26 @@ import re
 import threading
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
 from langdetect.lang_detect_exception import LangDetectException
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from transforms import fasttext_model, filler, han, profiles
+from transforms import fasttext_model, filler, han, profiles, py3langid_model
 from transforms.codes import ISO3, bcp47, code_of_label, suppressed_script, usual_script
 from transforms.config import Config, Language
 from transforms.schema import with_columns
 from transforms.scripts import (
     UNSPACED_SCRIPTS,
     Letters,
+    count_all_letters,
     count_letters,
-    count_letters_of,
     han_variant,
     is_cantonese,
-    script_of,
 )
 
 try:
@@ -57,7 +53,9 @@ STAGE = "language"
 _LONG_CHARS = 200
 _SURE_PERCENT, _MOST_PERCENT = 90, 75
 # What pycld2 reads: from all over the text, since a second language that has MIXED_SHARE of it must not fall between.
+# A third of it tells as much where it then is sure, hears nothing else, and knows no relative that reads much the same.
 _HEARD_CHARS, _HEARD_PIECES = 2000, 20
+_GLANCE_CHARS, _GLANCE_PIECES, _GLANCE_PERCENT = 600, 6, 95
 # Votes. pycld2 breaks ties, being right 79 times of 100 where it and py3langid differ.
 _WEIGHTS = {"pycld2": 1.01, "py3langid": 1.0, "langdetect": 0.9}
 # What a vote reads, and of that langdetect: pieces from all over the text. Sentences are shorter, longer texts as
@@ -91,7 +89,7 @@ _RARE_SHARE, _SHORT_HAN = 0.25, 40
 
 _URL = re.compile(r"https?://\S+|www\.\S+|(?<!\S)[^\s@]{1,64}@[^\s@]{1,255}(?!\S)")
 # A word: letters with at most punctuation around them. Code, hashes and measures have few.
-_WORD = re.compile(r"(?<!\S)[\"'(\[„“«‹‚‘¿¡-]*[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*['’ʼ-]?[\"')\]”“»›‘.,;:!?…]*(?!\S)")
+_WORD = re.compile(r"[\"'(\[„“«‹‚‘¿¡-]*[^\W\d_]+(?:['’ʼ-][^\W\d_]+)*['’ʼ-]?[\"')\]”“»›‘.,;:!?…]*")
 # What pycld2 refuses (aboSamoor/pycld2#53): controls, surrogates, what is no character.
 _REFUSED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
@@ -108,7 +106,7 @@ _NARROW_KANA, _HIRAGANA, _HAN = (re.compile(f"[{of}]") for of in ("\uff66-\uff9f
 _SOUTHERN, _SORANI = "\u06ca", "\u06b5"
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 # Code: brackets, operators, names with a dot inside. From one to this many letters on a text isn't prose.
-_CODE = re.compile(r"[{}\[\]=<>;&|\\_$#*^~]|(?<=[a-z])\.(?=[a-z])")
+_CODE_SIGNS, _DOTTED = "{}[]=<>;&|\\_$#*^~", re.compile(r"\.(?<=[a-z]\.)(?=[a-z])")
 _CODE_RATIO = 10
 
 # langdetect's languages; with those that their script alone tells; and pycld2's that neither of the others knows.
@@ -136,6 +134,8 @@ _GROUP = {
     )
     for code in codes.split()
 }
+# What pycld2 has to read more of: it takes Bhojpuri, Bosnian and Malay for these, and large languages for relatives.
+_TAKEN_FOR = {"hi", "hr", "id"} | (_GROUP.keys() - _WELL_KNOWN)
 
 # Logistic models of the evidence below, on the labelled texts of one half of the development set's languages, L2 .5.
 # On the other half answers at .9 or more are right 96.5 times of 100; the expected calibration error is .02
@@ -201,19 +201,51 @@ class _Ballot(NamedTuple):
     likelihood: float
 
 
+class _Heard(NamedTuple):
+    """A text that is to have a language: its letters, what of it is voted on, and what pycld2 makes of it."""
+
+    text: str
+    letters: Letters
+    sample: str
+    cld2: _Cld2 | None
+
+
 def detect(text: str, config: Language) -> Detection:
     """The language of a text (BCP-47), or `und` where there is too little text or confidence. Never raises for a text.
 
     Raises: ConfigError where the detector's package or model is missing.
     """
-    letters = count_letters(text)
-    script = script_of(letters)
-    unknown = Detection("und", None, _script(script, "und", text))
-    if letters.weight < config.min_letters:
-        return unknown
-    cld2 = _ask_cld2(text)
-    answer = _DETECTORS[config.detector](text, letters, config, cld2)
-    shares = _shares(text, answer, cld2)
+    return detect_all([text], config)[0]
+
+
+def detect_all(texts: Sequence[str], config: Language) -> list[Detection]:
+    """The language of each text, as `detect` has it. What is asked of many at once costs a third of it."""
+    all_letters = count_all_letters(texts)
+    rows = [row for row, letters in enumerate(all_letters) if letters.weight >= config.min_letters]
+    heard = [_hear(texts[row], all_letters[row]) for row in rows]
+    answers = _DETECTORS[config.detector](heard, config)
+    shares = _all_shares(heard, answers)
+    found = [
+        Detection("und", None, _script(letters.script, "und", text))
+        for text, letters in zip(texts, all_letters, strict=True)
+    ]
+    for row, answer, of_row in zip(rows, answers, shares, strict=True):
+        found[row] = _detection(texts[row], all_letters[row].script, answer, of_row, found[row], config)
+    return found
+
+
+def _hear(text: str, letters: Letters) -> _Heard:
+    return _Heard(text, letters, profiles.sample(text, _VOTED_CHARS), _ask_cld2(text))
+
+
+def _detection(
+    text: str,
+    script: str | None,
+    answer: _Answer,
+    shares: tuple[tuple[str, float], ...],
+    unknown: Detection,
+    config: Language,
+) -> Detection:
     if len(shares) > 1 and shares[0][0] != answer.language:  # the whole text's answer follows bytes, not letters
         answer = answer._replace(language=shares[0][0])
     if answer.language == "und" or answer.score < config.min_score:
@@ -229,34 +261,53 @@ def detect(text: str, config: Language) -> Detection:
     )
 
 
-def _auto(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
+def _auto(heard: Sequence[_Heard], config: Language) -> list[_Answer]:
     """pycld2 alone where the text is long and it is sure; with py3langid where they agree; else the vote of three.
 
     Whatever they say, what no one wrote to be read has no language: filler, a decoding gone wrong.
     """
-    answer = _asked(text, letters, config, cld2)
-    if answer.language == "und":
-        return answer
-    return answer._replace(language=_reviewed(answer.language, profiles.sample(text, _VOTED_CHARS), letters, cld2))
+    answers = [_by_cld2(one) for one in heard]
+    voted = iter(_voted([one for one, answer in zip(heard, answers, strict=True) if answer is None], config))
+    found = [answer or next(voted) for answer in answers]
+    return [_reviewed(answer, one) for answer, one in zip(found, heard, strict=True)]
 
 
-def _asked(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
-    sure = cld2 is not None and cld2.sure and len(text) >= _LONG_CHARS
-    if cld2 and sure and cld2.language in _WELL_KNOWN and letters.symbols * 3 < letters.weight:
-        return _Answer(cld2.language, _logistic(_ALONE, _alone_evidence(cld2, letters)), _names("pycld2"))
-    names = _names(*(("pycld2",) if cld2 else ()), "py3langid", "langdetect")
-    plain, letters = _plain(text, letters)
-    if letters.weight < config.min_letters or _is_code(plain, letters):
-        return _Answer("und", 0.0, names)
-    known, score = _ask_py3langid(plain)
-    if cld2 and (agreed := _agreed(cld2, known, score, plain, letters)):  # langdetect can't outvote both
-        return agreed
-    ballot = _vote(plain, cld2, known, score)
-    language = _elected(ballot, sure)
-    if language == "und" or _is_guess(language, ballot, plain, letters):
-        return _Answer("und", 0.0, names)
-    evidence = _voted_evidence(language, ballot, plain, letters)
-    return _Answer(language, _logistic(_VOTED if cld2 else _VOTED_BY_TWO, evidence), names)
+def _by_cld2(heard: _Heard) -> _Answer | None:
+    """pycld2's answer where it needs no other."""
+    cld2, letters = heard.cld2, heard.letters
+    if not cld2 or not _is_sure(heard) or cld2.language not in _WELL_KNOWN or letters.symbols * 3 >= letters.weight:
+        return None
+    return _Answer(cld2.language, _logistic(_ALONE, _alone_evidence(cld2, letters)), _names("pycld2"))
+
+
+def _is_sure(heard: _Heard) -> bool:
+    return heard.cld2 is not None and heard.cld2.sure and len(heard.text) >= _LONG_CHARS
+
+
+def _voted(heard: Sequence[_Heard], config: Language) -> list[_Answer]:
+    """What pycld2 and py3langid agree on; else the vote of three."""
+    names = _names(*(("pycld2",) if pycld2 else ()), "py3langid", "langdetect")
+    unknown = _Answer("und", 0.0, names)
+    answers = [unknown] * len(heard)
+    plain = _plain([one.sample for one in heard])
+    all_letters = count_all_letters(plain)
+    fit = [
+        row
+        for row, (text, letters) in enumerate(zip(plain, all_letters, strict=True))
+        if letters.weight >= config.min_letters and not _is_code(text, letters)
+    ]
+    for row, (known, score) in zip(fit, py3langid_model.classify([plain[row] for row in fit]), strict=True):
+        text, letters = plain[row], all_letters[row]
+        cld2 = heard[row].cld2
+        if cld2 and (agreed := _agreed(cld2, known, score, text, letters)):  # langdetect can't outvote both
+            answers[row] = agreed
+            continue
+        ballot = _vote(text, cld2, known, score)
+        language = _elected(ballot, _is_sure(heard[row]))
+        if language != "und" and not _is_guess(language, ballot, text, letters):
+            evidence = _voted_evidence(language, ballot, text, letters)
+            answers[row] = _Answer(language, _logistic(_VOTED if cld2 else _VOTED_BY_TWO, evidence), names)
+    return answers
 
 
 def _is_guess(language: str, ballot: _Ballot, text: str, letters: Letters) -> bool:
@@ -286,14 +337,20 @@ def _is_guess(language: str, ballot: _Ballot, text: str, letters: Letters) -> bo
 
 def _is_mostly_accents(text: str, letters: Letters) -> bool:
     """Whether most Latin letters have accents: bytes of another alphabet. Of Vietnamese and Yoruba a third have."""
-    return script_of(letters) == "Latn" and len(_ACCENTED.findall(text)) * 2 > letters.total
+    return letters.script == "Latn" and len(_ACCENTED.findall(text)) * 2 > letters.total
 
 
-def _reviewed(language: str, text: str, letters: Letters, cld2: _Cld2 | None) -> str:
-    """The language that the text's characters and words leave of an answer: itself, a relative, or `und`."""
+def _reviewed(answer: _Answer, heard: _Heard) -> _Answer:
+    """The answer, with what the text's characters and words leave of its language: itself, a relative, or `und`."""
+    language = _left_of(answer.language, heard) if answer.language != "und" else "und"
+    return answer if language == answer.language else answer._replace(language=language)
+
+
+def _left_of(language: str, heard: _Heard) -> str:
+    text = heard.sample
     if language in ("ja", "zh"):
-        return _reviewed_han(language, text, letters, cld2)
-    if _may_be_struck(language, text, cld2) and script_of(letters) in _KEYBOARDS and _is_struck(text):
+        return _reviewed_han(language, heard)
+    if _may_be_struck(language, heard) and heard.letters.script in _KEYBOARDS and _is_struck(text):
         return "und"
     if (language == "la" or filler.may_be_filler(text)) and filler.is_filler(text):
         return "und"
@@ -303,11 +360,11 @@ def _reviewed(language: str, text: str, letters: Letters, cld2: _Cld2 | None) ->
     return language
 
 
-def _may_be_struck(language: str, text: str, cld2: _Cld2 | None) -> bool:
+def _may_be_struck(language: str, heard: _Heard) -> bool:
     """Whether an alphabet may have decided alone: pycld2 hears nothing, or knows no other language in it."""
-    if language not in _LANGDETECT or len(text) > _VOTED_CHARS:
+    if language not in _LANGDETECT or len(heard.text) > _VOTED_CHARS:
         return False
-    return cld2 is None or not cld2.reliable or language in _BY_SCRIPT
+    return heard.cld2 is None or not heard.cld2.reliable or language in _BY_SCRIPT
 
 
 def _is_struck(text: str) -> bool:
@@ -317,12 +374,13 @@ def _is_struck(text: str) -> bool:
     return profiles.fluency(today) < _STRUCK
 
 
-def _reviewed_han(language: str, text: str, letters: Letters, cld2: _Cld2 | None) -> str:
+def _reviewed_han(language: str, heard: _Heard) -> str:
     """Chinese or Japanese, as the characters say; names in characters that both write, as pycld2 says if Chinese."""
+    text = heard.sample
     if (han.rare_share(text) > _RARE_SHARE and not is_cantonese(text)) or _is_narrow(text):
         return "und"
-    guess = cld2.language if cld2 else "und"
-    if (language == "zh" and (guess == "zh" or len(text) >= _SHORT_HAN)) or script_of(letters) != "Hani":
+    guess = heard.cld2.language if heard.cld2 else "und"
+    if (language == "zh" and (guess == "zh" or len(text) >= _SHORT_HAN)) or heard.letters.script != "Hani":
         return language
     written = han.language_of(text)
     return written if written and (language == "ja" or written in (language, guess)) else "und"
@@ -334,17 +392,20 @@ def _is_narrow(text: str) -> bool:
     return narrow * 8 > len(text) and len(_HIRAGANA.findall(text)) * 4 < narrow and _HAN.search(text) is not None
 
 
-def _plain(text: str, letters: Letters) -> tuple[str, Letters]:
-    """What of a text is voted on, with its letters."""
-    plain = profiles.sample(text, _VOTED_CHARS)
-    if "@" in plain or "://" in plain or "www." in plain:
-        plain = _URL.sub(" ", plain)
-    plain = _lowered(plain)
-    return (plain, letters) if plain == text else (plain, count_letters(plain))
+def _plain(texts: Sequence[str]) -> list[str]:
+    """What of each text is voted on."""
+    plain = [_URL.sub(" ", text) if "@" in text or "://" in text or "www." in text else text for text in texts]
+    return [
+        text.lower() if in_capitals else text
+        for text, in_capitals in zip(plain, profiles.are_capitals(plain), strict=True)
+    ]
 
 
 def _is_code(text: str, letters: Letters) -> bool:
-    return len(_CODE.findall(text)) * _CODE_RATIO > letters.weight
+    found = sum(map(text.count, _CODE_SIGNS))
+    if "." in text:
+        found += len(_DOTTED.findall(text))
+    return found * _CODE_RATIO > letters.weight
 
 
 def _agreed(cld2: _Cld2, known: str, score: float, text: str, letters: Letters) -> _Answer | None:
@@ -373,7 +434,7 @@ def _elected(ballot: _Ballot, sure: bool) -> str:
 
 def _vote(text: str, cld2: _Cld2 | None, known: str, known_score: float) -> _Ballot:
     best, best_score, likelihood = profiles.best(text, _LANGDETECT_CHARS) or ("und", 0.0, -10.0)
-    best = bcp47(best).split("-")[0]
+    best = _primary(best)
     if best == "ko" and not _HANGUL.search(text):  # langdetect#51: Chinese is taken for Korean
         best = "und"
     return _Ballot(cld2, known, known_score, best, best_score, likelihood)
@@ -391,7 +452,7 @@ def _voted_evidence(language: str, ballot: _Ballot, text: str, letters: Letters)
     by_cld2, by_py3langid = cld2.language == language, ballot.py3langid == language
     by_langdetect = ballot.langdetect == language
     size = _size(letters)
-    spaced = script_of(letters) not in UNSPACED_SCRIPTS
+    spaced = letters.script not in UNSPACED_SCRIPTS
     return (
         1.0,
         by_cld2,
@@ -418,9 +479,10 @@ def _voted_evidence(language: str, ballot: _Ballot, text: str, letters: Letters)
 
 def _wordlessness(text: str, letters: Letters) -> float:
     """Share of the characters that stand in no word; 0 where words are not spaced."""
-    if script_of(letters) in UNSPACED_SCRIPTS:
+    if letters.script in UNSPACED_SCRIPTS:
         return 0.0
-    return 1.0 - min(1.0, sum(map(len, _WORD.findall(text))) / max(1, letters.total + letters.symbols))
+    in_words = sum([len(word) for word in text.split() if word.isalpha() or _WORD.fullmatch(word)])
+    return 1.0 - min(1.0, in_words / max(1, letters.total + letters.symbols))
 
 
 def _odds(probability: float) -> float:
@@ -440,7 +502,16 @@ def _ask_cld2(text: str) -> _Cld2 | None:
     """None where pycld2 has no wheel."""
     if pycld2 is None:
         return None
-    text = profiles.sample(text, _HEARD_CHARS, _HEARD_PIECES)
+    if len(text) > _GLANCE_CHARS:
+        found = _cld2_of(profiles.sample(text, _GLANCE_CHARS, _GLANCE_PIECES))
+        is_alone = found.reliable and found.percent >= _GLANCE_PERCENT and not found.second
+        if is_alone and found.language not in _TAKEN_FOR:
+            return found
+    return _cld2_of(profiles.sample(text, _HEARD_CHARS, _HEARD_PIECES))
+
+
+def _cld2_of(text: str) -> _Cld2:
+    assert pycld2 is not None
     try:
         reliable, _, details = pycld2.detect(text.encode(), isPlainText=True)
     except (pycld2.error, UnicodeEncodeError):
@@ -449,7 +520,12 @@ def _ask_cld2(text: str) -> _Cld2 | None:
         except pycld2.error:  # a character newer than its tables
             return _Cld2("und", False, 0, 0.0, 0)
     (_, code, percent, normal), (_, other, second, _) = details[:2]
-    return _Cld2(bcp47(code).split("-")[0], reliable, percent, normal, second if other != "un" else 0)
+    return _Cld2(_primary(code), reliable, percent, normal, second if other != "un" else 0)
+
+
+@cache
+def _primary(code: str) -> str:
+    return bcp47(code).split("-")[0]
 
 
 def _guess_of_cld2(text: str) -> tuple[str, float]:
@@ -459,72 +535,7 @@ def _guess_of_cld2(text: str) -> tuple[str, float]:
         _, _, details = pycld2.detect(_REFUSED.sub(" ", text).encode(), isPlainText=True, bestEffort=True)
     except pycld2.error:
         return "und", 0.0
-    return bcp47(details[0][1]).split("-")[0], details[0][3]
-
-
-class _Py3langid(NamedTuple):
-    """py3langid's model as arrays: an automaton over bytes, and a naive Bayes model over the features it finds."""
-
-    next_state: npt.NDArray[np.uint32]  # at row + byte
-    row: npt.NDArray[np.int32]  # of a state
-    feature: npt.NDArray[np.int32]  # of a state, or -1
-    logs: npt.NDArray[np.int16]  # [feature, class]
-    prior: npt.NDArray[np.float64]
-    codes: list[str]
-    code: npt.NDArray[np.intp]  # of a class, as a place in `codes`
-
-
-@cache
-def _py3langid() -> _Py3langid:
-    model = LanguageIdentifier.from_model_file(MODEL_FILE)
-    names = [bcp47(code) for code in model.nb_classes]
-    codes = sorted(set(names))
-    return _Py3langid(
-        np.frombuffer(model.tk_nextmove, np.uint32),
-        np.array(model._rowbase, np.int32),
-        np.array(model.tk_output, np.int32),
-        np.rint(model.nb_ptc.astype(np.float32) * _LOG_SCALE).astype(np.int16),
-        model.nb_pc.astype(np.float64),
-        codes,
-        np.array([codes.index(name) for name in names], np.intp),
-    )
-
-
-def _features(text: bytes, model: _Py3langid) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """The features of a text and how often each stands there: `py3langid.langid.visit_counts`, all bytes at once.
-
-    The automaton's state is the longest feature's beginning that the last bytes are, so the last six decide it.
-    """
-    read = np.frombuffer(text, np.uint8)
-    states = np.zeros(len(read), np.uint32)
-    for back in range(min(_FEATURE_BYTES, len(read)) - 1, -1, -1):
-        states[back:] = model.next_state.take(model.row.take(states[back:]) + read[: len(read) - back])
-    features = model.feature.take(states)
-    features = features[features >= 0]
-    features.sort()
-    is_first = np.ones(len(features), np.bool_)
-    np.not_equal(features[1:], features[:-1], out=is_first[1:])
-    starts = np.flatnonzero(is_first)
-    counts = np.full(len(starts), len(features), np.int64)
-    counts[:-1] = starts[1:]
-    return features[starts], counts - starts
-
-
-def _ask_py3langid(text: str) -> tuple[str, float]:
-    """Code and probability: `LanguageIdentifier.classify`, but its sums are exact, in no order and by no BLAS."""
-    with _lock:
-        model = _py3langid()
-    encoded = unicodedata.normalize("NFC", text).encode("utf-8", "replace")
-    features, counts = _features(encoded, model)
-    if not len(features):
-        return "und", 0.0
-    weights = np.rint(np.log1p(counts) * _LOG_SCALE).astype(np.int64)
-    logs = model.logs.take(features, axis=0).astype(np.float64)  # of whole numbers: sums below 2^53 are exact
-    scores = np.einsum("i,ij->j", weights.astype(np.float64), logs) / _LOG_SCALE**2 + model.prior
-    tempered = np.exp((scores - scores.max()) / math.sqrt(len(encoded)))
-    by_code = np.bincount(model.code, tempered)
-    best = int(np.argmax(by_code))
-    return model.codes[best], float(by_code[best] / by_code.sum())
+    return _primary(details[0][1]), details[0][3]
 
 
 @cache
@@ -534,7 +545,7 @@ def _langdetect_factory() -> DetectorFactory:
     return factory
 
 
-def _langdetect(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
+def _langdetect(text: str, config: Language) -> _Answer:
     """langdetect as it is, but seeded: it draws at random (langdetect#3, #120)."""
     with _lock:  # its first use in threads is unsafe (langdetect#65)
         factory = _langdetect_factory()
@@ -549,24 +560,28 @@ def _langdetect(text: str, letters: Letters, config: Language, cld2: _Cld2 | Non
     return _Answer(bcp47(code).split("-")[0], score, _names("langdetect"))
 
 
-def _langdetect_exact(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
+def _langdetect_exact(text: str, config: Language) -> _Answer:
     """langdetect's profiles over every n-gram of the 10,000 characters that langdetect reads."""
     code, score, _ = profiles.best(_lowered(text), max_chars=10_000) or ("und", 0.0, -10.0)
     return _Answer(bcp47(code).split("-")[0], score, f"langdetect-exact {version('langdetect')}")
 
 
-def _fasttext(text: str, letters: Letters, config: Language, cld2: _Cld2 | None) -> _Answer:
+def _fasttext(text: str, config: Language) -> _Answer:
     """lid.176.ftz, or a model of the user's (lid.176.bin, GlotLID, OpenLID: labels `de`, `deu`, `deu_Latn`)."""
     model = fasttext_model.load(config.model_path, "language.model_path")
     label, score = model.predict(_lowered(text))
     return _Answer(code_of_label(label)[0] if label else "und", score, model.name)
 
 
-_DETECTORS: dict[str, Callable[[str, Letters, Language, _Cld2 | None], _Answer]] = {
+def _each(answer: Callable[[str, Language], _Answer]) -> Callable[[Sequence[_Heard], Language], list[_Answer]]:
+    return lambda heard, config: [answer(one.text, config) for one in heard]
+
+
+_DETECTORS: dict[str, Callable[[Sequence[_Heard], Language], list[_Answer]]] = {
     "auto": _auto,
-    "langdetect": _langdetect,
-    "langdetect-exact": _langdetect_exact,
-    "fasttext": _fasttext,
+    "langdetect": _each(_langdetect),
+    "langdetect-exact": _each(_langdetect_exact),
+    "fasttext": _each(_fasttext),
 }
 
 
@@ -580,49 +595,78 @@ def _lowered(text: str) -> str:
     return text.lower() if profiles.is_capitals(text[:_VOTED_CHARS]) else text
 
 
-def _shares(text: str, answer: _Answer, cld2: _Cld2 | None) -> tuple[tuple[str, float], ...]:
-    """The languages of a text and their shares of its letters, largest first.
+def _all_shares(heard: Sequence[_Heard], answers: Sequence[_Answer]) -> list[tuple[tuple[str, float], ...]]:
+    """The languages of each text and their shares of its letters, largest first.
 
     pycld2 says at no cost whether there may be a second one; only then each paragraph is asked, or each sentence of
     a text of one line, and not where the language of the whole is more likely wrong than right.
     """
-    language = answer.language
-    if language == "und":
-        return ()
-    if answer.score < _PLAUSIBLE:
-        return ((language, 1.0),)
-    if cld2 and cld2.second < _SECOND_PERCENT and cld2.reliable:
-        return ((language, 1.0),)
+    shares: list[tuple[tuple[str, float], ...]] = [
+        ((answer.language, 1.0),) if answer.language != "und" else () for answer in answers
+    ]
+    parts: list[_Part] = []
+    for row, (one, answer) in enumerate(zip(heard, answers, strict=True)):
+        if answer.language != "und" and answer.score >= _PLAUSIBLE and _may_have_a_second(one.cld2):
+            parts += [_Part(row, answer.language, part) for part in _parts(one.text)]
+    letters = count_all_letters([part.text for part in parts])
+    long = [number for number, found in enumerate(letters) if found.weight >= _PARAGRAPH_LETTERS]
+    others = dict(zip(long, _other_languages([parts[number] for number in long]), strict=True))
+    sums: dict[int, Counter[str]] = defaultdict(Counter)
+    for number, (part, found) in enumerate(zip(parts, letters, strict=True)):
+        sums[part.row][others.get(number) or part.language] += found.total
+    for row, counts in sums.items():
+        total = max(1, counts.total())
+        shares[row] = tuple(
+            (code, round(weight / total, 3)) for code, weight in sorted(counts.items(), key=lambda s: (-s[1], s[0]))
+        )
+    return shares
+
+
+class _Part(NamedTuple):
+    """A paragraph or sentence of the text in this row, whose language is this one."""
+
+    row: int
+    language: str
+    text: str
+
+
+def _may_have_a_second(cld2: _Cld2 | None) -> bool:
+    return cld2 is None or cld2.second >= _SECOND_PERCENT or not cld2.reliable
+
+
+def _parts(text: str) -> list[str]:
     parts = [part for part in text.split("\n") if part.strip()]
-    if len(parts) == 1:
-        parts = [part for part in _SENTENCE_END.split(text) if part]
-    shares: Counter[str] = Counter()
-    for part, letters, weight in zip(parts, *count_letters_of(parts), strict=True):
-        shares[(weight >= _PARAGRAPH_LETTERS and _part_language(part, language)) or language] += letters
-    total = max(1, shares.total())
-    return tuple(
-        (code, round(weight / total, 3)) for code, weight in sorted(shares.items(), key=lambda s: (-s[1], s[0]))
-    )
+    return parts if len(parts) > 1 else [part for part in _SENTENCE_END.split(text) if part]
 
 
-def _part_language(part: str, language: str) -> str | None:
-    """The language of a paragraph if it is another: pycld2 alone where it may, else it and py3langid must agree."""
-    part = part[:_PARAGRAPH_CHARS]
-    cld2 = _ask_cld2(part)
-    if cld2 and (cld2.language in (language, "und") or _related(cld2.language, language)):
+def _other_languages(parts: Sequence[_Part]) -> list[str | None]:
+    """The language of each part if it is another than the text's: py3langid doesn't say the text's, and pycld2 says
+    which, alone where it may, else with py3langid."""
+    plain = _plain([part.text[:_PARAGRAPH_CHARS] for part in parts])
+    known = py3langid_model.classify(plain)
+    asked = [number for number, part in enumerate(parts) if known[number][0] != part.language]
+    others: list[str | None] = [None] * len(parts)
+    for number, letters in zip(asked, count_all_letters([plain[number] for number in asked]), strict=True):
+        others[number] = _other_language(parts[number], plain[number], letters, *known[number])
+    return others
+
+
+def _other_language(part: _Part, plain: str, letters: Letters, known: str, score: float) -> str | None:
+    text = part.text[:_PARAGRAPH_CHARS]
+    cld2 = _ask_cld2(text)
+    if cld2 and (cld2.language in (part.language, "und") or _related(cld2.language, part.language)):
         return None
-    letters = count_letters(part)
-    if cld2 is None or (cld2.sure and len(part) >= _LONG_CHARS):
-        answer = _auto(part, letters, Language(), cld2)
+    heard = _Heard(text, letters, text, cld2)
+    if cld2 is None or _is_sure(heard):
+        answer = _auto([heard], Language())[0]
+    elif not cld2.reliable or _is_code(plain, letters):
+        return None
     else:
-        plain, letters = _plain(part, letters)
-        if not cld2.reliable or _is_code(plain, letters):
-            return None
-        answer = _agreed(cld2, *_ask_py3langid(plain), plain, letters) or _Answer("und", 0.0, "")
+        answer = _reviewed(_agreed(cld2, known, score, plain, letters) or _Answer("und", 0.0, ""), heard)
     if answer.score < _PARAGRAPH_SCORE:
         return None
-    found = _reviewed(answer.language, part, letters, cld2)
-    return None if found in (language, "und") or _related(found, language) else found
+    found = answer.language
+    return None if found in (part.language, "und") or _related(found, part.language) else found
 
 
 def _related(one: str, other: str) -> bool:
@@ -679,7 +723,7 @@ def detect_language(documents: pa.Table, config: Config) -> pa.Table:
     A document in a language that is not wanted, or with less confidence than its language asks, gets `reject_reason`.
     """
     texts = documents["text"].to_pylist()
-    found = [detect(text, config.language) for text in texts]
+    found = detect_all(texts, config.language)
     second = [second_opinion(text, config.language) for text in texts]
     reasons = documents["reject_reason"].to_pylist()
     stages, details = documents["reject_stage"].to_pylist(), documents["reject_detail"].to_pylist()

@@ -45,7 +45,7 @@ class _Profiles(NamedTuple):
     logs: npt.NDArray[np.int16]  # [n-gram, language]
     folded: npt.NDArray[np.uint16]  # what NGram.normalize makes of a code point of the BMP
     upper: npt.NDArray[np.bool_]
-    lower: npt.NDArray[np.bool_]
+    case: npt.NDArray[np.int8]  # 1 of a capital, -1 of a small letter
 
 
 @cache
@@ -64,7 +64,8 @@ def _profiles() -> _Profiles:
     folded = np.array([ord(NGram.normalize(chr(code))) for code in range(0x10000)], np.uint16)
     upper = np.array([chr(code).isupper() for code in range(0x10000)])
     lower = np.array([chr(code).islower() for code in range(0x10000)])
-    return _Profiles([profile["name"] for profile in profiles], keys, logs, folded, upper, lower)
+    case = upper.astype(np.int8) - lower.astype(np.int8)
+    return _Profiles([profile["name"] for profile in profiles], keys, logs, folded, upper, case)
 
 
 def _keys(grams: Sequence[str], length: int) -> npt.NDArray[np.int64]:
@@ -118,9 +119,18 @@ def fluency(text: str) -> float:
 
 def is_capitals(text: str) -> bool:
     """Whether most letters that have a case are capitals, in the Basic Multilingual Plane."""
-    profiles = _profiles()
-    codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)
-    return int(np.count_nonzero(profiles.upper[codes])) > int(np.count_nonzero(profiles.lower[codes]))
+    return are_capitals([text])[0]
+
+
+def are_capitals(texts: Sequence[str]) -> list[bool]:
+    """`is_capitals` of each text."""
+    if not texts:
+        return []
+    joined = "".join(f"{text}\n" for text in texts).encode("utf-32-le", "surrogatepass")
+    codes = np.minimum(np.frombuffer(joined, np.uint32), 0xFFFF)
+    starts = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
+    more: list[bool] = (np.add.reduceat(_profiles().case.take(codes), starts, dtype=np.int32) > 0).tolist()
+    return more
 
 
 def sample(text: str, max_chars: int, pieces: int = 5) -> str:
@@ -128,7 +138,8 @@ def sample(text: str, max_chars: int, pieces: int = 5) -> str:
     if len(text) <= max_chars:
         return text
     size = max_chars // pieces
-    return " ".join(text[at : at + size] for at in range(0, len(text) - size + 1, (len(text) - size) // (pieces - 1)))
+    step = (len(text) - size) // (pieces - 1)
+    return " ".join([text[at : at + size] for at in range(0, len(text) - size + 1, step)])
 
 
 def _ngrams(text: str, profiles: _Profiles) -> npt.NDArray[np.int64]:

@@ -3,8 +3,8 @@
 Python's `unicodedata` has no Script property, so the table below is Unicode's Blocks.txt, merged where neighbours
 are of one script. What `langcodes.maximize` gives is the likely script of a language; this is the one that is there.
 
->>> script_of(count_letters("Добрый день, Welt!"))
-'Cyrl'
+>>> count_letters("Добрый день, Welt!")
+Letters(script='Cyrl', total=14, weight=14, symbols=2)
 >>> han_variant("這是國際機場"), han_variant("这是国际机场"), han_variant("中文")
 ('Hant', 'Hans', None)
 """
@@ -46,7 +46,7 @@ _NUMBERS = re.findall(r"(\w+) (\w+) (\w{4})", _BLOCKS)
 SCRIPTS = ("Zsss", "Zsym", "Zyyy", *dict.fromkeys(script for _, _, script in _NUMBERS))
 _RANGES = sorted((int(first, 16), int(last, 16), script) for first, last, script in _NUMBERS)
 _STARTS = [first for first, _, _ in _RANGES]
-_HANI, _HIRA, _KANA, _BOPO, _HANG = (SCRIPTS.index(name) for name in ("Hani", "Hira", "Kana", "Bopo", "Hang"))
+_LATN, _HANI, _HIRA, _KANA, _BOPO = (SCRIPTS.index(name) for name in ("Latn", "Hani", "Hira", "Kana", "Bopo"))
 
 # Scripts without spaces between words, in which a character counts as one: letters, digits and marks of Thai, Lao,
 # Tibetan, Myanmar, Khmer, Tai Tham, kana, bopomofo, Nüshu and Han (Unicode 16). MinHash signatures hang on it.
@@ -66,7 +66,10 @@ UNSPACED_SCRIPTS = frozenset(("Hani", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "T
 # A letter of these says as much as a syllable: three letters of an alphabet, by the length of translated sentences.
 _DENSE = np.array([3 if script in ("Hani", "Hira", "Kana", "Hang", "Yiii") else 1 for script in SCRIPTS], np.int64)
 _DENSE[:2] = 0
-_IS_LETTER = np.minimum(_DENSE, 1)
+# What a text is written in whose most letters are of a script.
+_NAMES = tuple({"Hira": "Jpan", "Hang": "Kore"}.get(script, script) for script in SCRIPTS)
+# 64 kB of classes stay in the processor's cache.
+_BATCH_CHARS = 1 << 16
 
 # What ends a sentence: a full stop of any script (Arabic, Devanagari, Armenian, Myanmar, Ethiopic, Khmer, …) or a mark
 # that is more than one. Thai and Lao have none.
@@ -100,9 +103,10 @@ def first_script(text: str) -> str:
 
 
 class Letters(NamedTuple):
-    """How many letters of which script a text has. `weight` counts a syllable or an ideograph as three."""
+    """The letters of a text: `total`, and `weight`, which counts a syllable or an ideograph as three; the script that
+    most of them are of, ISO 15924 (Han alone is `Hani`), or None without any; and what is neither letter nor space."""
 
-    counts: npt.NDArray[np.int64]
+    script: str | None
     total: int
     weight: int
     symbols: int
@@ -134,43 +138,57 @@ def _plane() -> npt.NDArray[np.uint8]:
 
 
 def count_letters(text: str) -> Letters:
-    """The letters of a text by script. Lone surrogates count as symbols."""
-    if text.isascii():
-        classes = _plane()[np.frombuffer(text.encode(), np.uint8)]
-    else:
-        classes = _plane()[np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16)]
-    counts = np.bincount(classes, minlength=len(SCRIPTS) + 1)
-    if counts[-1]:
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        counts = np.bincount(_table()[codes], minlength=len(SCRIPTS) + 1)
-    counts = counts[:-1]
-    return Letters(counts, int(counts[2:].sum()), int((counts * _DENSE).sum()), int(counts[1]))
+    """The letters of a text. Lone surrogates count as symbols."""
+    return count_all_letters([text])[0]
 
 
-def count_letters_of(parts: Sequence[str]) -> tuple[list[int], list[int]]:
-    """`total` and `weight` of each part, as `count_letters` has them. No part is empty."""
-    classes = _table()[np.frombuffer("\n".join(parts).encode("utf-32-le", "surrogatepass"), np.uint32)]
-    starts = np.cumsum([0, *(len(part) + 1 for part in parts[:-1])])
-    totals, weights = (np.add.reduceat(values[classes], starts) for values in (_IS_LETTER, _DENSE))
-    return totals.tolist(), weights.tolist()
+def count_all_letters(texts: Sequence[str]) -> list[Letters]:
+    """The letters of each text. Texts are counted together, as many as stay in the processor's cache."""
+    found: list[Letters] = []
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text) + 1
+        if size >= _BATCH_CHARS:
+            found += _letters(batch)
+            batch, size = [], 0
+    return found + _letters(batch) if batch else found
 
 
-def script_of(letters: Letters) -> str | None:
-    """ISO 15924 code of the script that most letters are of; None without letters. Han alone is `Hani`."""
-    counts = letters.counts.copy()
-    kana = int(counts[_HIRA] + counts[_KANA])
+def _letters(texts: Sequence[str]) -> list[Letters]:
+    counts = _counts(texts)
+    kana = counts[:, _HIRA] + counts[:, _KANA]
     # Japanese prose is a third kana or more; a Chinese text that quotes a Japanese title stays far below.
-    japanese = kana * 10 >= counts[_HANI] and kana > 0
-    if japanese:
-        counts[_HIRA] += counts[_KANA] + counts[_HANI]
-        counts[_KANA] = counts[_HANI] = 0
-    counts[_HANI] += counts[_BOPO]
-    best = int(np.argmax(counts[2:])) + 2
-    if not counts[best]:
-        return None
-    if best == _HIRA or (best == _KANA and japanese):
-        return "Jpan"
-    return "Kore" if best == _HANG else SCRIPTS[best]
+    japanese = (kana * 10 >= counts[:, _HANI]) & (kana > 0)
+    weights, totals, symbols = counts @ _DENSE, counts[:, 2:].sum(axis=1), counts[:, 1]
+    counts[:, _HIRA] = np.where(japanese, kana + counts[:, _HANI], counts[:, _HIRA])
+    for of_japanese in (_KANA, _HANI):
+        counts[japanese, of_japanese] = 0
+    counts[:, _HANI] += counts[:, _BOPO]
+    most = counts[:, 2:].argmax(axis=1) + 2
+    return [
+        Letters(_NAMES[script] if total else None, total, weight, others)
+        for script, total, weight, others in zip(
+            most.tolist(), totals.tolist(), weights.tolist(), symbols.tolist(), strict=True
+        )
+    ]
+
+
+def _counts(texts: Sequence[str]) -> npt.NDArray[np.int64]:
+    """How many characters of each text are of each class: [text, class]."""
+    text = "".join(f"{text}\n" for text in texts)
+    classes = _plane().take(np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.uint16))
+    beyond = np.bincount(classes[classes > _LATN], minlength=len(SCRIPTS) + 1)
+    if beyond[-1]:
+        classes = _table().take(np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32))
+        beyond = np.bincount(classes[classes > _LATN], minlength=len(SCRIPTS))
+    starts = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
+    counts = np.zeros((len(texts), len(SCRIPTS)), np.int64)
+    for kind in (*range(_LATN + 1), *np.flatnonzero(beyond).tolist()):
+        counts[:, kind] = np.add.reduceat(classes == kind, starts, dtype=np.int32)
+    counts[:, 0] -= 1
+    return counts
 
 
 # Characters that stand in one of the two orthographies only, in pairs (simplified, traditional): the commonest of the
