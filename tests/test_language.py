@@ -496,6 +496,17 @@ def _original_py3langid() -> LanguageIdentifier:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
+def test_the_table_is_py3langids() -> None:
+    model, original = py3langid_model.load(), _original_py3langid()
+    assert model.name == f"py3langid {subject.version('py3langid')}"
+    expected = np.rint(original.nb_ptc.astype(np.float32) * py3langid_model.LOG_SCALE)
+    assert (model.logs == expected).all()
+    assert (model.prior == original.nb_pc).all()
+    assert [
+        model.codes[code] for code in np.repeat(range(len(model.codes)), np.diff(model.code_starts, append=142))
+    ] == [bcp47(original.nb_classes[place]) for place in model.by_code]
+
+
 def test_py3langid_answers_as_it_does_itself() -> None:
     for _, _, _, text in SENTENCES:
         code, probability = _original_py3langid().classify(text)

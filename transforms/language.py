@@ -587,7 +587,8 @@ _DETECTORS: dict[str, Callable[[Sequence[_Heard], Language], list[_Answer]]] = {
 
 @cache
 def _names(*packages: str) -> str:
-    return " + ".join(f"{package} {version(package)}" for package in packages)
+    names = {"py3langid": py3langid_model.load().name} if "py3langid" in packages else {}
+    return " + ".join(names.get(package) or f"{package} {version(package)}" for package in packages)
 
 
 def _lowered(text: str) -> str:
