@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langdetect.detector_factory import PROFILES_DIRECTORY
+from langdetect.utils.ngram import NGram
 from py3langid.langid import MODEL_FILE, LanguageIdentifier, visit_counts
 
 from transforms import language as subject
@@ -595,6 +596,11 @@ def test_exact_profiles_are_langdetects() -> None:
                 share = count / profile["n_words"][len(gram) - 1]
                 expected[place[_key(gram)], column] = round(math.log(share + 0.5 / 10_000) * 3276)
     assert (known.logs == expected).all()
+
+
+def test_letters_are_folded_as_langdetect_folds_them() -> None:
+    folded = [ord(NGram.normalize(chr(code))) for code in range(0x10000)]
+    assert profiles._profiles().folded.tolist() == folded
 
 
 def test_exact_profiles_count_langdetects_ngrams() -> None:

@@ -61,7 +61,10 @@ def _profiles() -> _Profiles:
     keys, rows = np.unique(np.concatenate(found), return_inverse=True)
     logs = np.full((len(keys), len(profiles)), round(np.log(_SMOOTHING) * _SCALE), np.int16)
     logs[rows, np.concatenate(columns)] = np.rint(np.log(np.concatenate(shares) + _SMOOTHING) * _SCALE)
-    folded = np.array([ord(NGram.normalize(chr(code))) for code in range(0x10000)], np.uint16)
+    folded = np.arange(0x10000, dtype=np.uint16)
+    letters = [*map(chr, range(0x3200)), *NGram.CJK_MAP]  # beyond, it makes nothing of others but of Hangul
+    folded[list(map(ord, letters))] = [ord(NGram.normalize(letter)) for letter in letters]
+    folded[0xAC00:0xD7B0] = ord(NGram.normalize("\uac00"))
     upper = np.array([chr(code).isupper() for code in range(0x10000)])
     lower = np.array([chr(code).islower() for code in range(0x10000)])
     case = upper.astype(np.int8) - lower.astype(np.int8)
@@ -84,11 +87,10 @@ def best(text: str, max_chars: int = MAX_CHARS) -> Best | None:
     """
     profiles = _profiles()
     keys = _ngrams(sample(text, max_chars), profiles)
-    at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)
-    at = at[profiles.keys[at] == keys]
+    at = _known(keys, profiles)
     if not len(at):
         return None
-    sums = profiles.logs[at].sum(axis=0, dtype=np.int64)
+    sums = _sums(at, profiles)
     first = int(np.argmax(sums))
     likelihoods = sums / (_SCALE * len(at))
     tempered = np.exp((likelihoods - likelihoods[first]) * np.sqrt(len(at)))
@@ -99,10 +101,23 @@ def likelihoods(text: str) -> tuple[dict[str, float], int]:
     """Log-likelihood per n-gram under each profile, and how many n-grams there are."""
     profiles = _profiles()
     keys = _ngrams(sample(text, MAX_CHARS), profiles)
-    at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)
-    at = at[profiles.keys[at] == keys]
-    sums = profiles.logs[at].sum(axis=0, dtype=np.int64) / (_SCALE * max(1, len(at)))
+    at = _known(keys, profiles)
+    sums = _sums(at, profiles) / (_SCALE * max(1, len(at)))
     return dict(zip(profiles.languages, sums.tolist(), strict=True)), len(at)
+
+
+def _known(keys: npt.NDArray[np.int64], profiles: _Profiles) -> npt.NDArray[np.intp]:
+    """Where the keys stand in the profiles, those that do. Sorted first, as they are then found in half of the time."""
+    keys.sort()
+    at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)
+    known: npt.NDArray[np.intp] = at[profiles.keys.take(at) == keys]
+    return known
+
+
+def _sums(at: npt.NDArray[np.intp], profiles: _Profiles) -> npt.NDArray[np.int64]:
+    """The sum of each language's logarithms."""
+    sums: npt.NDArray[np.int64] = profiles.logs.take(at, axis=0).sum(axis=0, dtype=np.int64)
+    return sums
 
 
 def fluency(text: str) -> float:
@@ -111,9 +126,8 @@ def fluency(text: str) -> float:
     keys = _ngrams(text.lower(), profiles)
     if not len(keys):
         return -12.0
-    at = np.minimum(np.searchsorted(profiles.keys, keys), len(profiles.keys) - 1)
-    known = at[profiles.keys[at] == keys]
-    best = profiles.logs[known].sum(axis=0, dtype=np.int64).max() / _SCALE
+    known = _known(keys, profiles)
+    best = _sums(known, profiles).max() / _SCALE
     return float((best - 12 * (len(keys) - len(known))) / len(keys))
 
 
