@@ -64,7 +64,7 @@ _WORDS = frozenset(_VOCABULARY.split())
 _SHARE, _LEAST_WORDS = 0.6, 5
 _WORD = re.compile(r"[^\W\d_]+")
 # What stands on top of most of it, also in other letters: generators spell it in Cyrillic and on a Greek keyboard.
-_OPENINGS = ("ipsum", "Ipsum", "IPSUM", "ипсум", "ιπσθμ", "ιπσυμ")
+_OPENINGS, _OTHER_OPENINGS = ("ipsum", "Ipsum", "IPSUM"), ("ипсум", "ιπσθμ", "ιπσυμ")
 _LATIN = str.maketrans(
     "абвгдезийклмнопрстуфхцэαβγδεζηικλμνοπρσςτυθφχω", "abvgdezijklmnoprstufhceabgdezhiklmnoprsstuufxo"
 )
@@ -72,7 +72,10 @@ _LATIN = str.maketrans(
 
 def may_be_filler(text: str) -> bool:
     """Whether one of its words says so, where no detector takes the text for Latin."""
-    return any(word in text for word in _OPENINGS)
+    first, second, third = _OPENINGS
+    if first in text or second in text or third in text:
+        return True
+    return not text.isascii() and any(word in text for word in _OTHER_OPENINGS)
 
 
 def is_filler(text: str) -> bool:

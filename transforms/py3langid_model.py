@@ -124,6 +124,8 @@ def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def classify(texts: Sequence[str]) -> list[tuple[str, float]]:
     """BCP-47 code and probability of each text; `und` where it has no feature."""
+    if not texts:
+        return []
     model = load()
     found: list[tuple[str, float]] = []
     batch: list[bytes] = []
