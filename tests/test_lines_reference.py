@@ -2,6 +2,7 @@
 
 import re
 
+import pyarrow as pa
 import xxhash
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -10,22 +11,40 @@ from transforms.boilerplate.lines import (
     ASKED,
     ASKED_LINES,
     KIND_BITS,
+    LONG_LINE_CHARS,
+    LONG_LINES,
     TITLE_LINES,
     TITLE_WIDTH,
     Kind,
     index,
+    index_lines,
     is_prose,
     line_hashes,
     opening_hash,
     title_places,
     width,
 )
+from transforms.schema import column_type
 
 PROSE = "The ferry left the quay a little after seven, as it had done every morning since the war of 1914, at 8:15."
 LINES = st.one_of(
     st.text(max_size=30),
     st.sampled_from(
-        ["Title", "  Seite 12  von 345 ", "Ⅷ. 12 May", "***", "", " \t", "Read more", PROSE, f"{PROSE} {PROSE}"]
+        [
+            "Title",
+            "  Seite 12  von 345 ",
+            "Seite 0",
+            "ΟΔΟΣ 7",
+            "a\u2003b",
+            "中" * 45 + "。",
+            "Ⅷ. 12 May",
+            "***",
+            "",
+            " \t",
+            "Read more",
+            PROSE,
+            f"{PROSE} {PROSE}",
+        ]
     ),
 )
 
@@ -69,8 +88,34 @@ def keys_of(text: str) -> list[int]:
     return sorted(keys)
 
 
-@given(st.lists(LINES, max_size=12).map("\n".join))
+def long_lines_of(text: str) -> list[int]:
+    """Of the longest lines, at most LONG_LINES that differ; of the whole document where none is long."""
+    lines = [(line.strip(), hash_of(folded(line))) for line in text.split("\n")]
+    long = sorted((-len(line), value) for line, value in lines if len(line) >= LONG_LINE_CHARS and value)
+    return list(dict.fromkeys(value for _, value in long))[:LONG_LINES] or [document_of(text)]
+
+
+def document_of(text: str) -> int:
+    hashes = [hash_of(folded(line)) for line in text.split("\n")]
+    return xxhash.xxh3_64_intdigest(b"".join(value.to_bytes(8, "little") for value in hashes if value))
+
+
+TEXTS = st.lists(LINES, max_size=12).map("\n".join)
+
+
+@given(TEXTS)
 @example("Title\n\n" + PROSE + "\nNext\n" + PROSE)
 def test_the_index_is_that_of_an_obvious_one(text: str) -> None:
     assert line_hashes(text) == index(text).lines == [hash_of(folded(line)) for line in text.split("\n")]
     assert index(text).keys == keys_of(text)
+    assert index(text).document == document_of(text)
+    assert index(text).long_lines == long_lines_of(text)
+
+
+@given(st.lists(TEXTS, max_size=5))
+@example(["Seite 0\n", "\n" + PROSE, "", "1\u0663 ΟΔΟΣ"])
+def test_documents_are_indexed_each_by_itself(texts: list[str]) -> None:
+    documents = index_lines(pa.table({"text": pa.array(texts, pa.large_string())}))
+    columns = [documents[name].to_pylist() for name in ("lines", "line_keys", "line_document", "long_lines")]
+    assert list(zip(*columns, strict=True)) == [tuple(index(text)) for text in texts]
+    assert documents.schema.field("line_keys").type == column_type("line_keys")

@@ -14,16 +14,27 @@ True
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
 from transforms.schema import with_columns
 from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED_SET
 
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
 _DIGITS = re.compile(r"\d\d*")  # re finds the first of a class three times faster than the first of a repetition
+# What matters of a code point; beyond the last of the table is nothing of it.
+_DIGIT, _ODD_SPACE, _BLANK, _BREAK = range(1, 5)
+_KINDS = np.zeros(0x20000, np.uint8)
+for _kind, _pattern in ((_DIGIT, r"\d"), (_ODD_SPACE, r"\s"), (_BLANK, " "), (_BREAK, r"\n")):
+    _KINDS[[found.start() for found in re.finditer(_pattern, "".join(map(chr, range(len(_KINDS)))))]] = _kind
 _LETTER = re.compile(r"[^\W\d_]")
 
 # A line of prose: a full sentence's end and room for more than a teaser, in Latin letters; a CJK letter says
@@ -71,8 +82,11 @@ class Kind(IntEnum):
 
 
 KIND_BITS = 7
+_TITLE, _EXACT, _OPENING = np.uint64(Kind.TITLE), np.uint64(Kind.EXACT), np.uint64(Kind.OPENING)
+_NONE, _HASH_BITS = np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF & ~KIND_BITS)
 # A key that is only asked about: whether another article of the site is called so, or begins so. It counts nothing.
 ASKED = 4
+_ASKED = np.uint64(ASKED)
 
 
 def fold(line: str) -> str:
@@ -86,14 +100,13 @@ def line_hashes(text: str) -> list[int]:
 
 
 def _hashes(lines: Iterable[str]) -> list[int]:
-    digest, find_letter, kept = xxhash.xxh3_64_intdigest, _LETTER.search, ~KIND_BITS
-    # A printable line has no white space but blanks; most have nothing to squeeze, and splitting costs the most here.
-    return [
-        digest((line.strip(" ") if "  " not in line and line.isprintable() else " ".join(line.split())).encode()) & kept
-        if line and (line[0].isalpha() or find_letter(line))
-        else 0
-        for line in lines
-    ]
+    return [value & ~KIND_BITS for value in _digests(" ".join(line.split()) for line in lines)]
+
+
+def _digests(lines: Iterable[str]) -> list[int]:
+    """Of lines whose white space is squeezed. Most begin with a letter."""
+    digest, find_letter = xxhash.xxh3_64_intdigest, _LETTER.search
+    return [digest(line.encode()) if line and (line[0].isalpha() or find_letter(line)) else 0 for line in lines]
 
 
 def exact_hash(line: str) -> int:
@@ -158,7 +171,7 @@ def word_count(line: str) -> int:
 def is_prose(line: str) -> bool:
     """Whether the line is a full paragraph."""
     length = len(line)
-    if length < SHORTEST_PROSE:
+    if length < SHORTEST_PROSE or (length < PROSE_WIDTH and line.isascii()):
         return False
     if length < LONG_PROSE_WIDTH:  # wide letters are counted only where they can decide
         ends = ends_sentence(line)
@@ -180,43 +193,8 @@ class Index(NamedTuple):
 
 def index(text: str) -> Index:
     """The line index of one document."""
-    lowered = text.lower()
-    folded = _DIGITS.sub("0", lowered)
-    folds = folded.split("\n")
-    hashes = _hashes(folds)
-    lines = [line.strip() for line in text.split("\n")]
-    places = [at for at, line in enumerate(lines) if line]
-    prose = [place for place, at in enumerate(places) if len(lines[at]) >= SHORTEST_PROSE and is_prose(lines[at])]
-    titles = title_places(lines, places)
-    plain = hashes.copy()
-    for at in titles:
-        plain[at] = key(hashes[at], Kind.TITLE)
-    counted = set(plain)
-    if folded != lowered:
-        is_paragraph = {places[place] for place in prose}
-        exact = [
-            was
-            for at, (fold, was) in enumerate(zip(folds, lowered.split("\n"), strict=True))
-            if fold != was and hashes[at] and at not in is_paragraph
-        ]
-        kind = int(Kind.EXACT)
-        counted.update([value | kind for value in _hashes(exact)])
-    for number, place in enumerate(prose):
-        found = openings(lines, hashes, places, place)
-        if number:
-            counted.update(value | Kind.OPENING | ASKED for value in found)
-        elif place <= TITLE_LINES:  # the last of them has the document's first line
-            counted.update(value | Kind.OPENING for value in list(found)[-1:])
-    for at in places[prose[-1] + 1 :][:ASKED_LINES] if prose else ():
-        if hashes[at] and width(lines[at]) >= TITLE_WIDTH:
-            counted.add(hashes[at] | Kind.TITLE | ASKED)
-    keys = sorted(counted - {0})
-    document = xxhash.xxh3_64_intdigest(np.array(list(filter(None, hashes)), "<u8").tobytes())
-    long = sorted(
-        (-len(line), value) for line, value in zip(lines, hashes, strict=True) if len(line) >= LONG_LINE_CHARS and value
-    )
-    longest = list(dict.fromkeys(value for _, value in long))[:LONG_LINES]
-    return Index(hashes, keys, document, longest or [document])
+    lines, keys, documents, long_lines = _index([text])
+    return Index(lines.values.tolist(), keys.values.tolist(), int(documents[0]), long_lines.values.tolist())
 
 
 def openings(lines: Sequence[str], hashes: Sequence[int], places: Sequence[int], place: int) -> Iterator[int]:
@@ -231,16 +209,159 @@ def openings(lines: Sequence[str], hashes: Sequence[int], places: Sequence[int],
             yield opening_hash(hashes[at], paragraph)
 
 
+# Documents are taken together up to here, to bound memory (~40 bytes a character) and stay near the cache.
+BATCH_CHARS = 500_000
+
+
 def index_lines(documents: pa.Table) -> pa.Table:
     """Index the lines of every document: adds `lines`, `line_keys`, `line_document`, `long_lines`.
 
     Rows and order stay.
     """
-    indexes = [index(text) for text in documents["text"].to_pylist()]
+    lines, keys, known, long_lines = zip(*map(_index, _batches(documents["text"].to_pylist())), strict=True)
     return with_columns(
         documents,
-        lines=[entry.lines for entry in indexes],
-        line_keys=[entry.keys for entry in indexes],
-        line_document=[entry.document for entry in indexes],
-        long_lines=[entry.long_lines for entry in indexes],
+        lines=_column(lines),
+        line_keys=_column(keys),
+        line_document=pa.array(np.concatenate(known)),
+        long_lines=_column(long_lines),
     )
+
+
+class _Lists(NamedTuple):
+    """A list a document."""
+
+    values: U64  # those of all documents
+    sizes: I64
+
+
+def _column(parts: Sequence[_Lists]) -> pa.Array:
+    offsets = np.cumsum(np.concatenate([[0], *(part.sizes for part in parts)]), dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, np.concatenate([part.values for part in parts]))
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Texts taken together; one batch at least."""
+    batch: list[str] = []
+    chars = 0
+    for text in texts:
+        if batch and chars + len(text) > BATCH_CHARS:
+            yield batch
+            batch, chars = [], 0
+        batch.append(text)
+        chars += len(text)
+    yield batch
+
+
+def _index(texts: Sequence[str]) -> tuple[_Lists, _Lists, U64, _Lists]:
+    """What `Index` has, of several documents."""
+    folds, changed = _folds("\n".join([text.lower() for text in texts]))
+    parts = [text.split("\n") for text in texts]
+    counts = np.array([len(part) for part in parts], np.int64)
+    lines = [line.strip() for part in parts for line in part]
+    hashes = np.array(_digests(folds), np.uint64)[: len(lines)] & _HASH_BITS  # of no text there is a line, too
+    document = np.repeat(np.arange(len(texts)), counts)
+    lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+    prose = np.zeros(len(lines), np.bool_)
+    wide = np.flatnonzero(lengths >= SHORTEST_PROSE)
+    prose[wide] = [is_prose(lines[at]) for at in wide.tolist()]
+
+    exact = [(at, line) for at, line in changed if hashes[at] and not prose[at]]
+    keys = [
+        (document[[at for at, _ in exact]], np.array(_hashes([line for _, line in exact]), np.uint64) | _EXACT),
+        *_keys(lines, lengths > 0, hashes, document, prose),
+    ]
+    known = _document_hashes(hashes, document, len(texts))
+    return _Lists(hashes, counts), _distinct(keys, len(texts)), known, _longest(lengths, hashes, document, known)
+
+
+def _document_hashes(hashes: U64, document: I64, documents: int) -> U64:
+    """A hash a document, of those of its lines."""
+    said = np.flatnonzero(hashes)
+    content = hashes[said].astype("<u8").tobytes()
+    bounds = [0, *(8 * np.cumsum(np.bincount(document[said], minlength=documents))).tolist()]
+    return np.array([xxhash.xxh3_64_intdigest(content[begin:end]) for begin, end in pairwise(bounds)], np.uint64)
+
+
+def _distinct(keys: Sequence[tuple[I64, U64]], documents: int) -> _Lists:
+    """The distinct keys of each document, sorted."""
+    document, values = (np.concatenate(parts) for parts in zip(*keys, strict=True))
+    order = np.lexsort((values, document))
+    document, values = document[order], values[order]
+    is_other = (np.diff(document, prepend=-1) != 0) | (np.diff(values, prepend=_NONE) != 0)
+    other = np.flatnonzero(is_other & (values != _NONE))
+    return _Lists(values[other], np.bincount(document[other], minlength=documents))
+
+
+def _longest(lengths: I64, hashes: U64, document: I64, known: U64) -> _Lists:
+    """The hashes of each document's longest lines; its own, as `known`, where none is long."""
+    long = np.flatnonzero((lengths >= LONG_LINE_CHARS) & (hashes != _NONE))
+    long = long[np.lexsort((hashes[long], -lengths[long], document[long]))]
+    found: list[dict[int, None]] = [{} for _ in known]
+    for number, value in zip(document[long].tolist(), hashes[long].tolist(), strict=True):
+        if len(found[number]) < LONG_LINES:
+            found[number][value] = None
+    chosen = [list(values) or [one] for values, one in zip(found, known.tolist(), strict=True)]
+    sizes = np.array([len(values) for values in chosen], np.int64)
+    return _Lists(np.array([value for values in chosen for value in values], np.uint64), sizes)
+
+
+def _folds(lowered: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """The folded lines of texts in lower case; and those that have other numbers than 0 as they were, with their
+    places."""
+    codes = np.frombuffer(lowered.encode("utf-32-le"), np.uint32).astype(np.int64)
+    kinds = _KINDS.take(codes, mode="clip")
+    breaks = np.append(np.flatnonzero(kinds == _BREAK), len(codes))
+    digits = np.flatnonzero(kinds == _DIGIT)
+    begins = np.flatnonzero(np.diff(digits, prepend=-2) != 1)
+    starts, ends = digits[begins], digits[np.append(begins[1:], len(digits))[: len(begins)] - 1] + 1
+    between = zip([0, *ends.tolist()], [*starts.tolist(), len(lowered)], strict=True)
+    folds = "0".join([lowered[end:start] for end, start in between]).split("\n")
+
+    # Lines with white space to squeeze: other than blanks, two of them, or one at the edge.
+    is_gap = np.concatenate([[True], kinds >= _BLANK, [True]])
+    untidy = (kinds == _ODD_SPACE) | ((kinds == _BLANK) & (is_gap[:-2] | is_gap[2:]))
+    for at in np.unique(np.searchsorted(breaks, np.flatnonzero(untidy))).tolist():
+        folds[at] = " ".join(folds[at].split())
+
+    changed = np.unique(np.searchsorted(breaks, starts[(ends - starts > 1) | (codes[starts] != ord("0"))]))
+    spans = zip(changed.tolist(), breaks[changed - 1].tolist(), breaks[changed].tolist(), strict=True)
+    return folds, [(at, lowered[begin + 1 if at else 0 : end]) for at, begin, end in spans]
+
+
+def _keys(lines: Sequence[str], inked: Bools, hashes: U64, document: I64, prose: Bools) -> Iterator[tuple[I64, U64]]:
+    """Of the lines of several documents what is counted, and what is asked: the document of each key, and the key."""
+    there = np.flatnonzero(inked)
+    hashes, of, prose = hashes[there], document[there], prose[there]
+    at = np.arange(len(there))
+    start = np.searchsorted(of, of)
+    paragraphs = np.flatnonzero(prose)
+    # Of each line's document the first paragraph and the last; behind all lines where there is none.
+    first, last = (np.full(int(document.max(initial=-1)) + 1, len(there)) for _ in range(2))
+    first[of[paragraphs[::-1]]] = paragraphs[::-1]
+    last[of[paragraphs]] = paragraphs
+    first, last = first[of], last[of]
+
+    is_above = at < first
+    is_title = is_above & ((at < start + TITLE_LINES) | ((first < len(there)) & (at >= first - TITLE_LINES)))
+    yield of, np.where(is_title & (hashes != _NONE), hashes | _TITLE, hashes)
+
+    # The openings: each paragraph with the lines right above it.
+    paragraph, top = hashes[paragraphs], start[paragraphs]
+    is_first = paragraphs == first[paragraphs]
+    is_open = np.ones(len(paragraphs), np.bool_)
+    opening = np.zeros(len(paragraphs), np.uint64)
+    for above in range(1, TITLE_LINES + 1):
+        title = np.maximum(paragraphs - above, 0)
+        is_open &= (paragraphs - above >= top) & ~prose[title]
+        has_both = is_open & (hashes[title] != _NONE) & (paragraph != _NONE)
+        value = (hashes[title] * np.uint64(_ODD) ^ paragraph) & _HASH_BITS
+        later = has_both & ~is_first
+        yield of[paragraphs[later]], value[later] | _OPENING | _ASKED
+        opening = np.where(has_both & is_first, value | _OPENING, opening)
+    yield of[paragraphs], np.where(paragraphs - top <= TITLE_LINES, opening, _NONE)
+
+    # What may be titles of other articles, below the last paragraph.
+    below = np.flatnonzero((at > last) & (at <= last + ASKED_LINES) & (hashes != _NONE))
+    below = below[[width(lines[place]) >= TITLE_WIDTH for place in there[below].tolist()]]
+    yield of[below], hashes[below] | _TITLE | _ASKED
