@@ -81,10 +81,14 @@ def template_share(text: str, hashes: Sequence[int], gone: Collection[int], temp
     `gone` don't stay."""
     if templates.groups < FURNITURE_LEAST:
         return 0.0
+    least = max(FURNITURE_LEAST, FURNITURE_GROUPS * templates.groups)  # a title of one article is known, too
+    groups, title = templates.lines.get, int(Kind.TITLE)
+    stay = [value for at, value in enumerate(hashes) if at not in gone] if gone else hashes
+    if not any(groups(value, 0) >= least or groups(value | title, 0) >= least for value in stay):
+        return 0.0
     lines = [line.strip() for line in text.split("\n")]
     left = [at for at, line in enumerate(lines) if line and at not in gone]
     titles = title_places(lines, left)
-    least = max(FURNITURE_LEAST, FURNITURE_GROUPS * templates.groups)  # a title of one article is known, too
     keys = (key(hashes[at], Kind.TITLE if at in titles else Kind.LINE) for at in left)
     chars = sum(len(lines[at]) for at, one in zip(left, keys, strict=True) if templates.lines.get(one, 0) >= least)
     return chars / max(1, sum(len(lines[at]) for at in left))
