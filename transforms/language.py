@@ -60,7 +60,7 @@ _GLANCE_CHARS, _GLANCE_PIECES, _GLANCE_PERCENT = 600, 6, 95
 _WEIGHTS = {"pycld2": 1.01, "py3langid": 1.0, "langdetect": 0.9}
 # What a vote reads, and of that langdetect: pieces from all over the text. Sentences are shorter, longer texts as
 # right as with 2000 and 1000.
-_VOTED_CHARS, _VOTED_PIECES, _LANGDETECT_CHARS = 800, 10, 400
+_VOTED_CHARS, _VOTED_PIECES, _LANGDETECT_CHARS = 800, 10, 300
 # The longest feature of py3langid's model, and what makes integers of its logarithms (-15 and more) and weights.
 _FEATURE_BYTES, _LOG_SCALE = 6, 2048
 # A second language from this share of pycld2's bytes on makes the paragraphs worth reading one by one.
@@ -69,7 +69,7 @@ _SECOND_PERCENT = 5
 MIXED_SHARE = 0.15
 # A paragraph with fewer letters, or about which the detectors are less sure, counts with the main language.
 _PARAGRAPH_LETTERS, _PARAGRAPH_SCORE = 40, 0.8
-_PARAGRAPH_CHARS = 300
+_PARAGRAPH_CHARS = 200
 # What a second opinion reads: fastText is as right with 1000 characters as with the whole article, and 3 times as fast.
 _SECOND_CHARS = 2000
 _PLAUSIBLE = 0.2
