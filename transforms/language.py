@@ -60,7 +60,7 @@ _GLANCE_CHARS, _GLANCE_PIECES, _GLANCE_PERCENT = 600, 6, 95
 _WEIGHTS = {"pycld2": 1.01, "py3langid": 1.0, "langdetect": 0.9}
 # What a vote reads, and of that langdetect: pieces from all over the text. Sentences are shorter, longer texts as
 # right as with 2000 and 1000.
-_VOTED_CHARS, _VOTED_PIECES, _LANGDETECT_CHARS = 800, 10, 300
+_VOTED_CHARS, _VOTED_PIECES, _LANGDETECT_CHARS = 900, 9, 300
 # The longest feature of py3langid's model, and what makes integers of its logarithms (-15 and more) and weights.
 _FEATURE_BYTES, _LOG_SCALE = 6, 2048
 # A second language from this share of pycld2's bytes on makes the paragraphs worth reading one by one.
