@@ -51,16 +51,14 @@ class _Profiles(NamedTuple):
 @cache
 def _profiles() -> _Profiles:
     profiles = [orjson.loads(path.read_bytes()) for path in sorted(Path(PROFILES_DIRECTORY).iterdir())]
-    found, shares, columns = [], [], []
-    for column, profile in enumerate(profiles):
-        for length, total in enumerate(profile["n_words"], 1):
-            grams = [gram for gram in profile["freq"] if len(gram) == length]
-            found.append(_keys(grams, length))
-            shares.append(np.array([profile["freq"][gram] for gram in grams]) / total)
-            columns.append(np.full(len(grams), column))
-    keys, rows = np.unique(np.concatenate(found), return_inverse=True)
+    grams = [gram for profile in profiles for gram in profile["freq"]]
+    counts = np.array([count for profile in profiles for count in profile["freq"].values()])
+    columns = np.repeat(np.arange(len(profiles)), [len(profile["freq"]) for profile in profiles])
+    lengths = np.array(list(map(len, grams)))
+    shares = counts / np.array([profile["n_words"] for profile in profiles])[columns, lengths - 1]
+    keys, rows = np.unique(_keys(grams, lengths), return_inverse=True)
     logs = np.full((len(keys), len(profiles)), round(np.log(_SMOOTHING) * _SCALE), np.int16)
-    logs[rows, np.concatenate(columns)] = np.rint(np.log(np.concatenate(shares) + _SMOOTHING) * _SCALE)
+    logs[rows, columns] = np.rint(np.log(shares + _SMOOTHING) * _SCALE)
     folded = np.arange(0x10000, dtype=np.uint16)
     letters = [*map(chr, range(0x3200)), *NGram.CJK_MAP]  # beyond, it makes nothing of others but of Hangul
     folded[list(map(ord, letters))] = [ord(NGram.normalize(letter)) for letter in letters]
@@ -71,12 +69,14 @@ def _profiles() -> _Profiles:
     return _Profiles([profile["name"] for profile in profiles], keys, logs, folded, upper, case)
 
 
-def _keys(grams: Sequence[str], length: int) -> npt.NDArray[np.int64]:
-    """The keys of n-grams of this length: their code points, one after the other."""
-    codes = np.frombuffer("".join(grams).encode("utf-32-le"), np.uint32).astype(np.int64).reshape(-1, length)
-    keys: npt.NDArray[np.int64] = codes[:, 0]
-    for at in range(1, length):
-        keys = keys << 21 | codes[:, at]
+def _keys(grams: Sequence[str], lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The keys of n-grams of these lengths: their code points, one after the other."""
+    codes = np.frombuffer("".join(grams).encode("utf-32-le"), np.uint32).astype(np.int64)
+    starts = np.cumsum(lengths) - lengths
+    keys: npt.NDArray[np.int64] = codes[starts]
+    for place in range(1, int(lengths.max())):
+        longer = np.flatnonzero(lengths > place)
+        keys[longer] = keys[longer] << 21 | codes[starts[longer] + place]
     return keys
 
 
