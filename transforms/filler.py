@@ -65,13 +65,15 @@ _SHARE, _LEAST_WORDS = 0.6, 5
 _WORD = re.compile(r"[^\W\d_]+")
 # What stands on top of most of it: Ipsum, which generators spell in Cyrillic and on a Greek keyboard, too.
 _OPENING, _CAPITALS, _OTHER_OPENINGS = "psum", "PSUM", ("ипсум", "ιπσθμ", "ιπσυμ")
+_TOP_CHARS = 1000
 _LATIN = str.maketrans(
     "абвгдезийклмнопрстуфхцэαβγδεζηικλμνοπρσςτυθφχω", "abvgdezijklmnoprstufhceabgdezhiklmnoprsstuufxo"
 )
 
 
 def may_be_filler(text: str) -> bool:
-    """Whether one of its words says so, where no detector takes the text for Latin."""
+    """Whether a word on top of it says so, where no detector takes the text for Latin."""
+    text = text[:_TOP_CHARS]
     if _OPENING in text or _CAPITALS in text:
         return True
     return not text.isascii() and any(word in text for word in _OTHER_OPENINGS)
