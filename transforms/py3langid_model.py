@@ -28,7 +28,7 @@ TABLE = Path(__file__).parent / "py3langid.npz"
 _FEATURE_BYTES = 6
 # Makes integers of the model's logarithms (-15 and more) and of the weights of counts.
 LOG_SCALE = 2048
-# Bytes that the automaton walks one by one; and texts of about so many bytes are walked together.
+# Bytes that the automaton walks one by one, at most; and texts of about so many bytes are walked together.
 _STRIDE, _BATCH_BYTES = 64, 1 << 18
 # Stands in no UTF-8, so in no feature: between texts.
 _BETWEEN = 0xFF
@@ -183,12 +183,13 @@ def _walk(read: npt.NDArray[np.uint8], model: _Model) -> npt.NDArray[np.uint32]:
     """The automaton's state after each byte. The last few bytes decide it, so each stride is walked by itself, from a
     feature's length before it."""
     before = _FEATURE_BYTES - 1
-    strides = len(read) // _STRIDE + 1
-    padded = np.full(before + strides * _STRIDE, _BETWEEN, np.uint8)
+    stride = min(_STRIDE, 8 + len(read) // 256)  # few steps for few bytes
+    strides = len(read) // stride + 1
+    padded = np.full(before + strides * stride, _BETWEEN, np.uint8)
     padded[before : before + len(read)] = read
-    columns = np.lib.stride_tricks.sliding_window_view(padded, before + _STRIDE)[::_STRIDE].T.copy()
+    columns = np.lib.stride_tricks.sliding_window_view(padded, before + stride)[::stride].T.copy()
     states = np.zeros(strides, np.uint32)
-    walked = np.empty((_STRIDE, strides), np.uint32)
+    walked = np.empty((stride, strides), np.uint32)
     for step, column in enumerate(columns, -before):
         at = model.row.take(states)
         at += column
