@@ -58,8 +58,8 @@ _LINK = 500
 # Words are compared in buckets of a table a document: a few collisions cost nothing, sorting words would.
 _BUCKETS = 4096
 # Documents are taken together up to here, to bound memory (~50 bytes a character of a page), and what is reckoned of
-# every character up to there, to stay in the cache.
-BATCH_CHARS, PART_CHARS = 500_000, 100_000
+# every character up to there, to stay in the cache. Trees look at the lines of several batches.
+SCORED_CHARS, BATCH_CHARS, PART_CHARS = 2_000_000, 500_000, 100_000
 _FAR = 99  # no such line; also the cap of distances
 # No sum of gains over a document comes near it, and so many documents times it is no number too large.
 _LEVEL = 1 << 40
@@ -1069,25 +1069,46 @@ class Scored(NamedTuple):
 def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> Iterator[tuple[int, Scored]]:
     """Which of `pages` score above `page_score` as whole pages (None: all are), and the scores of their lines."""
     numbers = [number for number, page in enumerate(pages) if page_score is None or _may_be_furnished(page)]
-    for first, batch in _batches([pages[number] for number in numbers]):
-        found = Features(batch, model)
-        chosen = list(range(len(batch)))
-        if page_score is not None:
-            shapes = found.pages()
-            chosen = np.flatnonzero((model.pages.scores(shapes) > page_score) & _is_furnished(shapes)).tolist()
+    for first, several in _batches([pages[number] for number in numbers], SCORED_CHARS):
+        found: list[Features] = []
+        chosen: list[tuple[int, int, int]] = []  # of each whole page: its number, its batch and which it is of it
+        for start, batch in _batches(several):
+            features = Features(batch, model)
+            among = list(range(len(batch)))
+            if page_score is not None:
+                shapes = features.pages()
+                among = np.flatnonzero((model.pages.scores(shapes) > page_score) & _is_furnished(shapes)).tolist()
+            columns = among
+            if 0 < len(among) * 2 < len(batch):  # reckon what stands around the lines for these alone
+                features, columns = Features([batch[number] for number in among], model), list(range(len(among)))
+            chosen += [
+                (numbers[first + start + number], len(found), column)
+                for number, column in zip(among, columns, strict=True)
+            ]
+            found += [features] if among else []
         if not chosen:
             continue
-        if len(chosen) * 2 < len(batch):  # reckon what stands around the lines for these alone
-            found = Features([batch[number] for number in chosen], model)
-        columns = chosen if len(found.offsets) == len(batch) + 1 else list(range(len(chosen)))
-        lines = found.lines()
-        first_scores = model.lines.scores(lines)
-        second_scores = model.blocks.scores(found.blocks(lines, first_scores))
-        scores = ((SECOND * second_scores + (10 - SECOND) * first_scores) // 10).tolist()
-        places, widths, offsets = found.places.tolist(), lines[LINE_FEATURES.index("width")].tolist(), found.offsets
-        for number, column in zip(chosen, columns, strict=True):
-            of = slice(offsets[column], offsets[column + 1])
-            yield numbers[first + number], Scored(places[of], widths[of], scores[of])
+        lines = [features.lines() for features in found]
+        first_scores = _scores(model.lines, lines)
+        blocks = [
+            features.blocks(matrix, one) for features, matrix, one in zip(found, lines, first_scores, strict=True)
+        ]
+        second_scores = _scores(model.blocks, blocks)
+        scores = [
+            ((SECOND * second + (10 - SECOND) * one) // 10).tolist()
+            for one, second in zip(first_scores, second_scores, strict=True)
+        ]
+        widths = [matrix[LINE_FEATURES.index("width")].tolist() for matrix in lines]
+        places = [features.places.tolist() for features in found]
+        for number, at, column in chosen:
+            of = slice(*found[at].offsets[column : column + 2])
+            yield number, Scored(places[at][of], widths[at][of], scores[at][of])
+
+
+def _scores(trees: Trees, matrices: Sequence[Matrix]) -> list[npt.NDArray[np.int32]]:
+    """The scores of each, of all at once: of few rows the calls cost as much as what they do."""
+    ends = np.cumsum([matrix.shape[1] for matrix in matrices])
+    return np.split(trees.scores(np.concatenate(matrices, axis=1)), ends[:-1])
 
 
 def _is_furnished(pages: Matrix) -> npt.NDArray[np.bool_]:
