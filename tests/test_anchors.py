@@ -155,6 +155,24 @@ def test_lines_are_tried_by_each_pattern_that_they_match() -> None:
             assert [pattern for pattern in candidates if pattern in matching] == matching
 
 
+PARAGRAPH_PATTERNS = [
+    pattern if rule.cased else anchors._fold_pattern(pattern)
+    for rule in rules()
+    if rule.kind == "paragraph"
+    for pattern in rule.patterns
+]
+SAID = [fold(example) for rule in rules() if rule.kind == "paragraph" for example in rule.strip]
+
+
+@given(st.data())
+@settings(max_examples=500)
+def test_a_paragraph_is_searched_for_each_pattern_that_it_has(data: st.DataObject) -> None:
+    pattern = data.draw(st.sampled_from(PARAGRAPH_PATTERNS))
+    text = data.draw(st.one_of(st.from_regex(pattern), st.sampled_from(SAID)))
+    found = any(search.finds(text) for search in anchors._searches(pattern))
+    assert found is (re.search(pattern, text) is not None)
+
+
 def test_rule_ids_are_unique() -> None:
     ids = [rule.id for rule in rules()]
     assert sorted(set(ids)) == sorted(ids)

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
@@ -305,6 +305,40 @@ def _signs(pattern: str) -> tuple[str, ...]:
     return tuple(sorted({sign for signs in alternatives for sign in signs}))
 
 
+_ANCHORED = re.compile(r"(?<![\\\[])\^|(?<!\\)\$")
+
+
+class _Search(NamedTuple):
+    """A pattern looked for in paragraphs: most have no sign of it, and one that begins with `^` is tried once."""
+
+    pattern: str
+    signs: tuple[str, ...]  # as `_signs` has it
+
+    def finds(self, text: str) -> bool:
+        for sign in self.signs:
+            if sign in text:
+                pattern = _compiled(self.pattern)
+                return (pattern.match(text) if self.pattern[0] == "^" else pattern.search(text)) is not None
+        return False
+
+
+def _searches(pattern: str) -> tuple[_Search, ...]:
+    """The alternatives of a pattern, each by itself."""
+    bars, at = [-1], 0
+    while at < len(pattern):
+        if pattern[at] == "|":
+            bars.append(at)
+            at += 1
+        else:
+            at = _end_of_atom(pattern, at)
+    found = []
+    for begin, end in pairwise((*bars, len(pattern))):
+        alternative = pattern[begin + 1 : end]
+        inside = alternative.removeprefix("^").removesuffix("$")
+        found.append(_Search(alternative, ("",) if _ANCHORED.search(inside) else _signs(inside)))
+    return tuple(found)
+
+
 # --- what a label's value must look like ---------------------------------------------------------------------------
 
 
@@ -362,7 +396,7 @@ class _Lexicon:
     triggers: dict[str, tuple[int, ...]]  # a word of the paragraph -> paragraphs
     substrings: dict[str, tuple[tuple[str, int], ...]]  # script whose words are not found so -> (part, paragraph)
     any_substring: dict[str, re.Pattern[str]]
-    paragraphs: tuple[tuple[tuple[str, ...], str, Rule], ...]  # phrases, pattern or "", by confidence, highest first
+    paragraphs: tuple[tuple[tuple[str, ...], tuple[_Search, ...], Rule], ...]  # phrases; by confidence, highest first
 
 
 def load() -> tuple[Rule, ...]:
@@ -437,7 +471,7 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
     triggers: dict[str, list[int]] = {}
     substrings: dict[str, list[tuple[str, int]]] = {}
     said: dict[str, Rule] = {}
-    paragraphs: list[tuple[tuple[str, ...], str, Rule]] = []
+    paragraphs: list[tuple[tuple[str, ...], tuple[_Search, ...], Rule]] = []
     for number, rule in enumerate(paragraph_rules):
         folded_phrases = tuple(fold(phrase) for phrase in rule.phrases)
         for phrase in folded_phrases:
@@ -449,8 +483,9 @@ def lay_out(loaded: Sequence[Rule]) -> _Lexicon:
                 continue
             for word in _surrounded((max(sign.split(), key=len),)):
                 triggers.setdefault(word, []).append(number)
-        pattern = "|".join(pattern if rule.cased else _fold_pattern(pattern) for pattern in rule.patterns)
-        paragraphs.append((folded_phrases, pattern, rule))
+        folded_patterns = rule.patterns if rule.cased else tuple(map(_fold_pattern, rule.patterns))
+        searches = tuple(search for pattern in folded_patterns for search in _searches(pattern))
+        paragraphs.append((folded_phrases, searches, rule))
     return _Lexicon(
         rules=tuple(loaded),
         whole=whole,
@@ -968,13 +1003,11 @@ def match_paragraph(paragraph: str) -> Anchor | None:
     folded = fold(paragraph)
     written = ""
     for number in _candidates(folded, lexicon):
-        phrases, pattern, rule = lexicon.paragraphs[number]
-        found = any(phrase in folded for phrase in phrases)
-        if not found and pattern:
-            if rule.cased and not written:
-                written = " ".join(paragraph.split())
-            found = _compiled(pattern).search(written if rule.cased else folded) is not None
-        if found:
+        phrases, searches, rule = lexicon.paragraphs[number]
+        if rule.cased and not written:
+            written = " ".join(paragraph.split())
+        text = written if rule.cased else folded
+        if any(phrase in folded for phrase in phrases) or any(search.finds(text) for search in searches):
             return _anchor(rule, paragraph.strip() if rule.field else "")
     return None
 
