@@ -209,7 +209,7 @@ def openings(lines: Sequence[str], hashes: Sequence[int], places: Sequence[int],
             yield opening_hash(hashes[at], paragraph)
 
 
-# Documents are taken together up to here, to bound memory (~40 bytes a character) and stay near the cache.
+# Documents are taken together up to here, to bound memory (~60 bytes a character) and stay near the cache.
 BATCH_CHARS = 500_000
 
 
