@@ -15,6 +15,7 @@ from transforms.boilerplate.model import (
     DIGIT,
     LOWER,
     NEWLINE,
+    PART_CHARS,
     SPACE,
     UPPER,
     WIDE,
@@ -86,6 +87,12 @@ def test_words_and_shapes_are_those_of_obvious_ones(texts: list[str]) -> None:
     for shape, number in zip(shapes, lines.shape.tolist(), strict=True):
         same = [other for other, value in zip(shapes, lines.shape.tolist(), strict=True) if value == number]
         assert number == 0 or len(shape) > 64 or set(same) == {shape}
+
+
+def test_a_long_page_has_the_words_of_a_short_one() -> None:
+    long = lines_of(["the lamp\n" * (PART_CHARS // 4)])
+    assert len(long.kept) == PART_CHARS // 4
+    assert set(long.hashes().tolist()) == {hash_of("the"), hash_of("lamp")}
 
 
 @given(TEXTS, st.randoms(use_true_random=False))

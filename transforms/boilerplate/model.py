@@ -22,7 +22,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from itertools import groupby
@@ -368,19 +368,21 @@ class _Lines:
 _PRIME = 0x100000001B3
 
 
-@lru_cache(maxsize=1)
-def _powers(size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """The powers of _PRIME, and what undoes the multiplication by each, modulo 2 ** 64."""
+def _powers(size: int) -> npt.NDArray[np.uint64]:
+    """The powers of _PRIME, and what undoes the multiplication by each, modulo 2 ** 64: [2, size]."""
     bases = np.ones((2, size), np.uint64)
     bases[:, 1:] = np.array([[_PRIME], [pow(_PRIME, -1, 2**64)]], np.uint64)
-    powers, inverse = np.cumprod(bases, axis=1)
-    return powers, inverse
+    powers: npt.NDArray[np.uint64] = np.cumprod(bases, axis=1)
+    return powers
 
 
-def _powers_of(size: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
-    """So many of `_powers`, of which more are kept."""
-    powers, inverse = _powers(1 << max(PART_CHARS, size).bit_length())
-    return powers[:size], inverse[:size]
+_kept_powers = cache(_powers)
+
+
+def _powers_of(size: int) -> npt.NDArray[np.uint64]:
+    """The same. Those of a part, with what stands between its pages, are kept; few pages are longer."""
+    most = 2 * PART_CHARS
+    return _kept_powers(most)[:, :size] if size <= most else _powers(size)
 
 
 # How a letter counts by its place in the word; those behind the last count as it.
