@@ -8,7 +8,9 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +19,7 @@ from rich.console import Console
 
 from flows import can_write
 from flows.parameters import help_of
-from flows.processes import without_pandas
+from flows.processes import early_template, without_pandas
 from flows.server import (
     KEPT,
     Terminated,
@@ -114,7 +116,14 @@ def run(
     options, _ = parse(given)
     check_roots(raw, curated)
     _check_curated(curated)
-    with Watch(err, quiet=as_json, as_json=log_format == LogFormat.json) as watch:
+    if engine == "inline":
+        early: AbstractContextManager[None] = nullcontext()
+    else:
+        # What workers need, too. Then nothing else is to run BLAS threads, which a fork would lose.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        in_thread(lambda: import_module("flows.run"))
+        early = early_template()
+    with early, Watch(err, quiet=as_json, as_json=log_format == LogFormat.json) as watch:
         summary = in_thread(lambda: _curate(options, settings, watch))
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))

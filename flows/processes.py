@@ -1,8 +1,9 @@
 """Processes that end with this one: workers, and what may be asked of one that may not come back.
 
 Importing and loading takes a worker seconds and a hundred megabytes. So a template does it once, and is forked for each
-worker, which has all of that at once and shares its memory; the template has no thread, and does nothing else. Where
-processes can't be forked, each worker is started for itself.
+worker, which has all of that at once and shares its memory; the template has no thread, and does nothing else. A
+command forks the template of itself, and so imports once in all; a user's own process may hold what bears no fork.
+Where processes can't be forked, each worker is started for itself.
 
 What C code makes of hostile bytes can end its process: a segmentation fault, an abort, an allocation without end, a
 loop that nobody can interrupt. `in_child` does such work where its death costs an answer and nothing else.
@@ -19,7 +20,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.context import ForkProcess, SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from pickle import PicklingError
 from types import ModuleType
 from typing import Any
@@ -103,6 +105,10 @@ class Context(SpawnContext):
 CONTEXT = Context()
 
 
+class _Forked(ForkProcess):
+    pass
+
+
 class _NoPandas:
     """An import hook that has no pandas."""
 
@@ -138,7 +144,7 @@ def end_processes() -> None:
     _ended.set()
     # Killed: one that started after an interrupt has inherited that SIGTERM is ignored.
     for process in multiprocessing.active_children():
-        if isinstance(process, _Child):
+        if isinstance(process, _Child | _Forked):
             process.kill()
     for worker in list(_workers):
         with suppress(ProcessLookupError):
@@ -208,10 +214,10 @@ class Template:
     def __init__(self, prepare: Callable[[], object]) -> None:
         self.prepare = prepare
         self.lock = threading.Lock()
-        self.process: SpawnProcess | None = None
+        self.process: BaseProcess | None = None
         self.control: Connection[Any, Any] | None = None
         # All there were: workers watch the pipe that theirs was started with, which closes with this process.
-        self.templates: list[SpawnProcess] = []
+        self.templates: list[BaseProcess] = []
 
     def start(self) -> Worker:
         """Start a worker. Raises: Lost where it can't be."""
@@ -226,11 +232,10 @@ class Template:
     def _fork(self, end: "Connection[Any, Any]") -> int:
         with self.lock:
             if self.process is None or self.control is None or not self.process.is_alive():
-                self.control, control = CONTEXT.Pipe()
-                self.process = CONTEXT.Process(target=_fork_workers, args=(control, self.prepare))
-                self.process.start()
-                control.close()
+                self.process, self.control = _begun()
                 self.templates.append(self.process)
+                self.control.send(self.prepare)
+            assert self.process.pid is not None
             reduction.send_handle(self.control, end.fileno(), self.process.pid)
             pid: int = self.control.recv()
         return pid
@@ -245,6 +250,42 @@ class Template:
             process.join()
 
 
+# A template that no run has taken yet.
+_early: tuple[BaseProcess, "Connection[Any, Any]"] | None = None
+
+
+@contextmanager
+def early_template() -> Iterator[None]:
+    """Around a command's run: its template is forked now, of this process, which must have no thread."""
+    global _early
+    if not CAN_FORK:
+        yield
+        return
+    control, theirs = CONTEXT.Pipe()
+    process = _Forked(target=_forked_workers, args=(control, theirs))
+    process.start()
+    theirs.close()
+    _early = process, control
+    try:
+        yield
+    finally:
+        _early = None
+        control.close()
+        process.join()
+
+
+def _begun() -> tuple[BaseProcess, "Connection[Any, Any]"]:
+    global _early
+    if _early is not None:
+        begun, _early = _early, None
+        return begun
+    control, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=_fork_workers, args=(theirs,))
+    process.start()
+    theirs.close()
+    return process, control
+
+
 def _spawn(end: "Connection[Any, Any]") -> int:
     process = CONTEXT.Process(target=_spawned, args=(end,))
     process.start()
@@ -257,10 +298,20 @@ def _spawned(connection: "Connection[Any, Any]") -> None:
     _answer_all(connection)
 
 
-def _fork_workers(control: "Connection[Any, Any]", prepare: Callable[[], object]) -> None:
+def _forked_workers(parents: "Connection[Any, Any]", control: "Connection[Any, Any]") -> None:
+    parents.close()  # else it would never see its parent's end
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _fork_workers(control)
+
+
+def _fork_workers(control: "Connection[Any, Any]") -> None:
     """The template: a worker is forked for each handle that comes."""
     without_pandas()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        prepare = control.recv()
+    except (EOFError, OSError):
+        return
     with suppress(Exception):  # whoever needs it will say so
         prepare()
     gc.freeze()  # else collecting what all share would copy it

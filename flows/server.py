@@ -222,7 +222,9 @@ def in_thread(work: Callable[[], T]) -> T:
     _work = threading.Thread(target=run, daemon=True)
     _work.start()
     try:
-        return result.result()
+        said = result.result()
+        _work.join()
+        return said
     except (KeyboardInterrupt, Terminated):
         _interrupted.set()
         deadline = time.monotonic() + _UNWIND_SECONDS

@@ -364,6 +364,21 @@ def test_a_template_that_was_ended_is_replaced_and_its_workers_go_on(tmp_path: P
 
 
 @pytest.mark.skipif(not processes.CAN_FORK, reason="a platform without templates")
+def test_a_commands_template_is_taken_once_and_ends_if_none_takes_it(tmp_path: Path) -> None:
+    with processes.early_template():
+        pass
+    with processes.early_template():
+        kinds = []
+        for _ in range(2):
+            with processes.Template(int) as template:
+                worker = template.start()
+                assert worker.do(run_step, Step(crashing.look_round, {}), Store(tmp_path)).counts["threads"]
+                kinds.append(type(template.process).__name__)
+                worker.end()
+    assert kinds == ["_Forked", "_Child"]
+
+
+@pytest.mark.skipif(not processes.CAN_FORK, reason="a platform without templates")
 def test_what_is_forked_has_no_thread_but_that_which_watches_its_parent(tmp_path: Path) -> None:
     with engines.started(1, partial(clean.load, Config())) as workers:
         found = workers.submit(Step(crashing.look_round, {}), Store(tmp_path)).result().counts
