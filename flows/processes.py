@@ -22,7 +22,6 @@ from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess, SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
-from pickle import PicklingError
 from types import ModuleType
 from typing import Any
 
@@ -355,9 +354,10 @@ def _answer_all(connection: "Connection[Any, Any]") -> None:
             error.add_note("".join(traceback.format_exception(error)))
             answer = None, error
         try:
-            connection.send(answer)
-        except (TypeError, ValueError, AttributeError, PicklingError) as error:
-            connection.send((None, ShardError(f"{function.__name__}: {answer[1] or error}")))
+            content = reduction.ForkingPickler.dumps(answer)
+        except Exception as error:
+            content = reduction.ForkingPickler.dumps((None, ShardError(f"{function.__name__}: {answer[1] or error}")))
+        connection.send_bytes(content)
 
 
 # ------------------------------------------------------------------------------------------------------------ children
