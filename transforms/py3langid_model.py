@@ -56,7 +56,7 @@ def load() -> _Model:
 
 @cache
 def _model() -> _Model:
-    with np.load(TABLE) as file:
+    with np.load(TABLE, allow_pickle=False) as file:
         table = dict(file)
     logs = np.tile(table["least"], (len(table["lengths"]), 1))
     logs.reshape(-1)[np.flatnonzero(np.unpackbits(table["is_more"], count=logs.size).view(np.bool_))] = table["more"]
