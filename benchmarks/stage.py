@@ -15,7 +15,7 @@ from flows.stages.templates import count_templates
 from flows.state import State, at_of, merge
 from flows.step import Done, Step, Work, run_step
 from flows.store import STAGING, Ref, Store
-from flows.tables import ALL, read_table, write_work
+from flows.tables import ALL, read_table, write_rows
 from transforms.config import Config
 from transforms.dedup.exact import sign_documents
 from transforms.schema import with_columns
@@ -76,8 +76,8 @@ def sign(store: Store, name: str, documents: pa.Table, batch: int = 1, is_publis
     write_facts(work, facts)
     if is_published:
         write_paragraphs(work, documents, facts)
-        with work.put("cleaned.parquet") as path:
-            write_work(path, documents.drop_columns(["repaired", "template_share", "bands", "tokens", "chars"]))
+        with work.put("cleaned.arrow") as path:
+            write_rows(path, documents.drop_columns(["repaired", "template_share", "bands", "tokens", "chars"]))
     keys = len(documents) * documents["bands"].type.list_size
     text = pc.sum(pc.binary_length(documents["text"])).as_py() or 0
     return Done(work.outputs, {"documents": size, "keys": keys, "text": text}, 0.0, 0.0)

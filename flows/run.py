@@ -340,7 +340,7 @@ class Run:
                 name = f"{number:05}.parquet"
                 self.pieces.append(
                     Piece(
-                        one[f"records-{name}"],
+                        one[f"records-{number:05}.arrow"],
                         one[f"lines-{name}"],
                         one[f"facts-{name}"],
                         len(self.pieces),
@@ -459,7 +459,8 @@ class Run:
             self.counts["records"] += one.counts["records"]
             for number in range(one.counts["pieces"]):
                 name = f"{number:05}.parquet"
-                self.pieces.append(Piece(one[f"records-{name}"], one[f"lines-{name}"], one[f"facts-{name}"], -1, {}))
+                records = one[f"records-{number:05}.arrow"]
+                self.pieces.append(Piece(records, one[f"lines-{name}"], one[f"facts-{name}"], -1, {}))
 
     def _restored(self) -> list[tuple[Ref, list[Ref], list[Ref]]]:
         """The files of rows that come in again, with those of their spans."""
@@ -578,9 +579,7 @@ class Run:
                 verify.token_texts,
                 {
                     "wanted": paired["wanted.parquet"],
-                    "text": self.cleaned[source]["tokens.parquet"]
-                    if source >= 0
-                    else _ref(published_files[-1 - source]),
+                    "text": self.cleaned[source]["tokens.arrow"] if source >= 0 else _ref(published_files[-1 - source]),
                 },
                 {"source": source, "parts": parts},
             )
@@ -594,7 +593,7 @@ class Run:
                     "pairs": paired["pairs.parquet"],
                     "contents": paired["contents.parquet"],
                     "texts": [
-                        one[f"{part}.parquet"]
+                        one[f"{part}.arrow"]
                         for one, (_, parts) in zip(tokens, paired.counts["sources"], strict=True)
                         if part in parts
                     ],
@@ -679,7 +678,7 @@ class Run:
         return Step(
             write.write_group,
             {
-                "cleaned": [self.cleaned[piece]["cleaned.parquet"] for piece in output.pieces],
+                "cleaned": [self.cleaned[piece]["cleaned.arrow"] for piece in output.pieces],
                 "facts": [self.facts[piece] for piece in output.pieces],
                 "verdicts": self.settled["verdicts.parquet"],
                 "shared": [one["shared.parquet"] for one in self.shared] if output.pieces else [],

@@ -1,9 +1,10 @@
-"""Parquet files: what is published, what steps hand on, and ranges of sorted ones.
+"""Parquet files: what is published, what steps hand on, and ranges of sorted ones; rows that are read once.
 
 A step reads its own part: files are sorted by what they are read by, and `read_range` and `look_up` open the row
 groups of a range, or with the values wanted, only.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from flows.store import Ref, Store
 from transforms.dedup.index import REBUILD
-from transforms.errors import RefusedError
+from transforms.errors import RefusedError, ShardError
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -170,6 +171,43 @@ def write_sorted(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> i
 
 
 _FEW_VALUES = ("reason", "site", "format", "reading")
+
+
+# ---------------------------------------------------------------------------------------------------------------- rows
+
+
+def write_rows(path: Path, table: pa.Table, rows: int | None = None) -> None:
+    """Rows with their texts, for the one step that reads them, whole or so many at a time: as they lie in memory
+    (Arrow's file format). Of 8 MB of articles that takes 8 ms to write and 1 to read; Parquet took 91 and 30."""
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table.combine_chunks(), max_chunksize=rows)
+
+
+def read_rows(store: Store, ref: Ref) -> pa.Table:
+    """All of such a file. Raises: ShardError where it isn't what was written."""
+    content = store.read(ref)
+    _check(ref, hashlib.sha256(content).hexdigest())
+    with pa.ipc.open_file(pa.py_buffer(content)) as file:
+        return file.read_all()
+
+
+def read_batches(store: Store, ref: Ref, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """As many rows of such a file at a time as were written at once, or some columns of them, which aren't checked.
+    Raises: as above."""
+    if columns is None:
+        _check(ref, store.sha256(ref))
+    path = str(store.local(ref))
+    with pa.OSFile(path) as source:
+        schema = pa.ipc.open_file(source).schema
+        chosen = None if columns is None else [schema.get_field_index(name) for name in columns]
+        with pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=chosen)) as file:
+            for number in range(file.num_record_batches):
+                yield pa.Table.from_batches([file.get_batch(number)])
+
+
+def _check(ref: Ref, found: str) -> None:
+    if found != ref.name:
+        raise ShardError(f"{ref.key} is damaged; run again, and it is made anew")
 
 
 # ------------------------------------------------------------------------------------------------------------- reading

@@ -40,7 +40,7 @@ def poison(monkeypatch: pytest.MonkeyPatch, stage: str, error: Exception) -> lis
         if stage == "read":
             is_poison = any(part[0] == "2.txt" and not part[-1] for part in settings["parts"])
         else:
-            table = clean.read_table(work.store, args[0] if args else settings["records"])
+            table = clean.read_rows(work.store, args[0] if args else settings["records"])
             is_poison = article(2) in table["original"].to_pylist()
         if is_poison:
             raise error
@@ -114,7 +114,7 @@ real = clean.clean_piece
 
 def clean_piece(work, records, **settings):
     marked = os.path.join({folder!r}, "died")
-    if {text!r} in clean.read_table(work.store, records)["original"].to_pylist():
+    if {text!r} in clean.read_rows(work.store, records)["original"].to_pylist():
         if {always} or not os.path.exists(marked):
             open(marked, "a").write(".")
             os.kill(os.getpid(), 9)

@@ -9,7 +9,9 @@ import pytest
 
 from flows import tables
 from flows.store import Ref, Store
-from flows.tables import distinct, look_up, write_sorted
+from flows.tables import distinct, look_up, read_batches, read_rows, write_rows, write_sorted
+from transforms.errors import ShardError
+from transforms.schema import SPANS
 
 SCHEMA = pa.schema([("hash", pa.uint64()), ("number", pa.int32()), ("name", pa.string())])
 TOP = (1 << 64) - 1
@@ -55,3 +57,35 @@ def test_a_look_up_of_nothing_has_the_columns(ref: Ref, tmp_path: Path) -> None:
     (found,) = look_up(Store(tmp_path), [ref], np.zeros(0, np.uint64), ["name"])
     assert found.schema == pa.schema([("name", pa.string())])
     assert len(found) == 0
+
+
+def test_rows_come_back_as_they_were_written(tmp_path):
+    table = pa.table(
+        {
+            "language": pa.chunked_array([["de"], ["en", None]]),
+            "id": ["a", "b", "c"],
+            "spans": pa.array([[], None, [(0, 1, "", "r", "s", "t", None, 2)]], SPANS),
+        }
+    )
+    store = Store(tmp_path)
+    with store.put("a.arrow") as path:
+        write_rows(path, table, 2)
+    ref = Ref("data", "a.arrow", store.sha256("a.arrow"))
+    assert read_rows(store, ref).equals(table)
+    batches = list(read_batches(store, ref))
+    assert [len(batch) for batch in batches] == [2, 1]
+    assert pa.concat_tables(batches).equals(table)
+    assert pa.concat_tables(read_batches(store, ref, ["id", "language"])).equals(table.select(["language", "id"]))
+
+
+def test_damaged_rows_are_an_error(tmp_path):
+    store = Store(tmp_path)
+    with store.put("a.arrow") as path:
+        write_rows(path, pa.table({"id": ["a"]}))
+    ref = Ref("data", "a.arrow", store.sha256("a.arrow"))
+    content = bytearray(store.read(ref))
+    content[len(content) // 2] ^= 1
+    store.put_bytes("a.arrow", bytes(content))
+    for read in (read_rows, lambda *of: list(read_batches(*of))):
+        with pytest.raises(ShardError, match="damaged"):
+            read(store, ref)

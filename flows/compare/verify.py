@@ -10,7 +10,7 @@ from flows.compare.pair import PAIRED
 from flows.state import EDGES
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import concat, open_table, read_range, read_table, write_sorted, write_work
+from flows.tables import concat, open_table, read_range, read_rows, read_table, write_rows, write_sorted, write_work
 from transforms.config import Config
 from transforms.dedup.clusters import shared_shingles, verify
 from transforms.dedup.tokens import batches_of, packed_tokens, unpack_tokens
@@ -22,19 +22,19 @@ OVERLAPS = pa.schema([("content", pa.uint64()), ("other", pa.uint64()), ("share"
 
 
 def token_texts(work: Work, wanted: Ref, text: Ref, *, source: int, parts: Sequence[int]) -> Counts:
-    """The tokens of a source's texts that stand in pairs, a file a part: `text` is a piece's `tokens.parquet`, or a
+    """The tokens of a source's texts that stand in pairs, a file a part: `text` is a piece's `tokens.arrow`, or a
     published file, whose texts are signed again."""
     here = read_range(work.store, wanted, source, source + 1)
     if source >= 0:
         rows = here["row"].to_numpy()
-        packed = read_table(work.store, text, ["tokens"])["tokens"].take(pa.array(rows)).combine_chunks()
+        packed = read_rows(work.store, text)["tokens"].take(pa.array(rows)).combine_chunks()
     else:
         packed = _published(work, text, here["id"].to_pylist())
     for part in parts:
         at = pa.array(np.flatnonzero(here["part"].to_numpy() == part))
         table = pa.table([here["number"].take(at).combine_chunks(), packed.take(at)], schema=TOKENS)
-        with work.put(f"{part}.parquet") as path:
-            write_work(path, table)
+        with work.put(f"{part}.arrow") as path:
+            write_rows(path, table)
     return {"texts": len(here)}
 
 
@@ -59,7 +59,7 @@ def _published(work: Work, file: Ref, ids: Sequence[str]) -> pa.Array:
 def verify_pairs(work: Work, pairs: Ref, contents: Ref, texts: Sequence[Ref], *, part: int, config: Config) -> Counts:
     """Verify the pairs of a part: `edges.parquet`, contents that are alike; `overlaps.parquet`: of pairs under one key,
     the share of the shorter text that stands in the other."""
-    table = pa.concat_tables([read_table(work.store, ref) for ref in texts]).sort_by("number")
+    table = pa.concat_tables([read_rows(work.store, ref) for ref in texts]).sort_by("number")
     numbers, documents = table["number"].to_numpy(), unpack_tokens(table["tokens"].combine_chunks())
     paired = read_range(work.store, pairs, part, part + 1, PAIRED.names)
     places = np.searchsorted(numbers, np.stack([paired["one"].to_numpy(), paired["other"].to_numpy()], axis=1))

@@ -1,7 +1,7 @@
 """Clean: a piece's new records stripped, described, their language detected, and signed for the comparison.
 
-`cleaned.parquet`, rows as they may be published; `facts.parquet`, what the comparison and the state need of each, by
-the first half of its id; `links.parquet`, by hash; `keys.parquet`, `tokens.parquet` and `paragraphs.parquet`.
+`cleaned.arrow`, rows as they may be published; `facts.parquet`, what the comparison and the state need of each, by
+the first half of its id; `links.parquet`, by hash; `keys.parquet`, `tokens.arrow` and `paragraphs.parquet`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from flows.stages.templates import by_site
 from flows.state import LINKS, TIME, at_of, rows_at
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import U64, distinct, is_among, read_range, read_table, write_work
+from flows.tables import U64, distinct, is_among, read_range, read_rows, write_rows, write_work
 from transforms import pipeline
 from transforms.config import Config
 from transforms.dedup.bands import sort_bands
@@ -97,7 +97,7 @@ def clean_piece(
     again; `time` stands for a missing `fetched_at`, in microseconds. What comes out as a text that is forgotten is left
     out, and counted by path.
     """
-    documents = read_table(work.store, records)
+    documents = read_rows(work.store, records)
     is_fresh = piece >= 0  # a restored record has its id, and the version it came in
     if is_fresh:
         parts = [read_range(work.store, ref, piece, piece + 1)["row"].to_numpy() for ref in new]
@@ -124,9 +124,9 @@ def clean_piece(
     documents = documents.drop_columns(
         ["left_out", "lines", "repaired", "removals", "template_share", "modified_raw", "bands", "tokens", "chars"]
     )
-    # Sorted as it is published, in small row groups: whoever writes a file from many pieces reads each from the top.
-    with work.put("cleaned.parquet") as path:
-        write_work(path, documents.sort_by(BY_LANGUAGE), rows=CLEANED_ROWS)
+    # Sorted as it is published, in small batches: whoever writes a file from many pieces reads each from the top.
+    with work.put("cleaned.arrow") as path:
+        write_rows(path, documents.sort_by(BY_LANGUAGE), CLEANED_ROWS)
     bands = documents["reject_reason"].null_count * column_type("bands").list_size
     return {
         "documents": len(documents),
@@ -263,7 +263,7 @@ def write_facts(work: Work, facts: pa.Table) -> None:
 
 
 def write_signatures(work: Work, documents: pa.Table) -> None:
-    """`keys.parquet`: the band keys of a piece's documents, sorted; `tokens.parquet`, row by row."""
+    """`keys.parquet`: the band keys of a piece's documents, sorted; `tokens.arrow`, row by row."""
     rows = np.flatnonzero(
         pc.is_valid(documents["bands"]).to_numpy() & pc.is_null(documents["reject_reason"]).to_numpy()
     )
@@ -271,8 +271,8 @@ def write_signatures(work: Work, documents: pa.Table) -> None:
     keys = bands.values.to_numpy().reshape(-1, bands.type.list_size)[rows + bands.offset]
     with work.put("keys.parquet") as path:
         write_work(path, sort_bands(keys, rows.astype(np.uint32)), sorted_by="key")
-    with work.put("tokens.parquet") as path:
-        write_work(path, documents.select(["tokens"]))
+    with work.put("tokens.arrow") as path:
+        write_rows(path, documents.select(["tokens"]))
 
 
 def write_paragraphs(work: Work, documents: pa.Table, facts: pa.Table) -> None:

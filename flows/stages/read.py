@@ -1,6 +1,6 @@
 """Read: records of a piece of RAW, repaired and indexed.
 
-`records-<n>.parquet`, rows as the stages work on them, in several files where a compressed one expands; with each, what
+`records-<n>.arrow`, rows as the stages work on them, in several files where a compressed one expands; with each, what
 the records are known by (`facts-<n>`, sorted by key) and the index of their lines (`lines-<n>`, sorted by site).
 """
 
@@ -18,7 +18,7 @@ from flows.readers.guard import Reads, Watch, guarded
 from flows.readers.records import Part, Record
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import write_work
+from flows.tables import write_rows, write_work
 from transforms import pipeline
 from transforms.config import Config
 from transforms.identity import date_fetches, hash_of, know_documents
@@ -117,8 +117,8 @@ def write_piece(work: Work, documents: pa.Table, config: Config, number: int) ->
     lines = documents.select(["site", *_COUNTED, "reject_reason"]).append_column("row", rows)
     lines = lines.add_column(0, "at", hashes).filter(pc.is_null(lines["reject_reason"]))
     lines = lines.drop_columns(["reject_reason"]).sort_by([("at", "ascending"), ("row", "ascending")])
-    with work.put(f"records-{number:05}.parquet") as path:
-        write_work(path, documents.drop_columns([*_COUNTED, "seen"]))
+    with work.put(f"records-{number:05}.arrow") as path:
+        write_rows(path, documents.drop_columns([*_COUNTED, "seen"]))
     with work.put(f"facts-{number:05}.parquet") as path:
         write_work(path, facts, sorted_by="key")
     with work.put(f"lines-{number:05}.parquet") as path:

@@ -26,6 +26,7 @@ from flows.tables import (
     concat,
     open_table,
     published_writer,
+    read_batches,
     read_groups,
     read_range,
     read_table,
@@ -129,20 +130,14 @@ class _Piece:
         counts: "_Counts",
         version: str,
     ) -> None:
-        self.keys = read_table(store, ref, ["language", "id"])
+        self.keys = concat(_KEYS, read_batches(store, ref, _KEYS.names))
         self.judged, self.shared, self.counts, self.version = judged, shared, counts, version
-        self.groups = self._groups(store, ref)
+        self.batches = read_batches(store, ref)
         self.held: list[pa.Table] = []
-
-    @staticmethod
-    def _groups(store: Store, ref: Ref) -> Iterator[pa.Table]:
-        with open_table(store, ref) as file:
-            for group in range(file.metadata.num_row_groups):
-                yield read_groups(file, [group])
 
     def take(self, count: int) -> Mapping[str, pa.Table]:
         while sum(len(table) for table in self.held) < count:
-            self.held.append(next(self.groups))
+            self.held.append(next(self.batches))
         table = pa.concat_tables(self.held)
         self.held = [table.slice(count)]
         table = table.slice(0, count)
