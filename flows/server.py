@@ -90,11 +90,11 @@ def _api_of_flow() -> str | None:
 
 def _users_api() -> str | None:
     """The API that a user names for Prefect. An empty PREFECT_API_URL is none, whatever a profile says."""
-    if (
-        "PREFECT_API_URL" not in os.environ
-        and "prefect" not in sys.modules
-        and "PREFECT_API_URL" not in prefect_profiles()
-        and not any(said in text_of(Path(place)) for place, said in _SAID_IN.items())
+    if "prefect" not in sys.modules and not (
+        os.environ["PREFECT_API_URL"]
+        if "PREFECT_API_URL" in os.environ
+        else "PREFECT_API_URL" in prefect_profiles()
+        or any(said in text_of(Path(place)) for place, said in _SAID_IN.items())
     ):
         return None  # not worth the seconds that Prefect takes to import
     return _settings().api.url or None

@@ -318,6 +318,13 @@ def test_a_dataset_below_a_file_is_a_wrong_call(folder, alone):
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
 
 
+def test_an_empty_api_is_none_and_no_reason_to_import_prefect(folder, alone):
+    (folder / ".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\n")
+    script = "import sys; from flows import server; print(server.named_api(), 'prefect' in sys.modules)"
+    done = call(sys.executable, "-c", script, env=alone | {"PREFECT_API_URL": ""}, cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "None False\n"), done.stderr
+
+
 @pytest.mark.parametrize("where", ["environment", "profile", ".env", "prefect.toml", "pyproject.toml"])
 def test_an_api_out_of_reach_is_one_line(folder, alone, where):
     url = "http://127.0.0.1:9/api"
