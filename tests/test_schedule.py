@@ -189,9 +189,14 @@ def test_tamis_serve_puts_it_on_a_schedule_and_prefect_is_told(serve, api, tmp_p
     assert f"# {version}" in artifacts["curated-version"]["data"]
     assert float(artifacts["curated-progress"]["data"]) == 100
     assert "curated-reasons" in artifacts
-    logged = api("POST", "logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200})
-    assert any(line["message"].startswith("clean: 1 of 1, 1 records") for line in logged)
-    assert not any("violin" in line["message"] or "harbour" in line["message"] for line in logged)  # of the text
+
+    def logged() -> list[str]:
+        lines = api("POST", "logs/filter", {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200})
+        return [line["message"] for line in lines]
+
+    # Lines are sent together, every few seconds: the run's state may be there before them.
+    wait_for("its log", 60, lambda: any(line.startswith("clean: 1 of 1, 1 records") for line in logged()), log)
+    assert not any("violin" in line or "harbour" in line for line in logged())  # of the text
 
     def event() -> list[Any]:
         said = {"filter": {"event": {"name": ["tamis.version.published"]}}}
