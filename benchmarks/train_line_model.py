@@ -28,6 +28,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import devset
 
+from transforms.batches import batches
 from transforms.boilerplate import model as line_model
 from transforms.boilerplate.anchors import match_line
 from transforms.boilerplate.templates import NO_TEMPLATES
@@ -149,13 +150,14 @@ class Sample:
         ]
         self.fold = np.array([devset.fold_of(site) for site in self.sites])
         self.part = np.array([hashlib.sha256(site.encode()).digest()[1] % PARTS for site in self.sites])
-        batches = [line_model.Features(batch, model) for _, batch in line_model._batches(self.pages)]
-        self.page = np.concatenate([batch.pages() for batch in batches], axis=1)
+        taken = batches(self.pages, lambda page: len(page.text), line_model.BATCH_CHARS)
+        found = [line_model.Features(batch, model) for batch in taken]
+        self.page = np.concatenate([batch.pages() for batch in found], axis=1)
         if field == "full_text":
-            self.batches, self.line_batches = batches, [batch.lines() for batch in batches]
+            self.batches, self.line_batches = found, [batch.lines() for batch in found]
             self.lines = np.concatenate(self.line_batches, axis=1)
-        self.place = np.concatenate([batch.places for batch in batches])
-        sizes = np.concatenate([np.diff(batch.offsets) for batch in batches])
+        self.place = np.concatenate([batch.places for batch in found])
+        sizes = np.concatenate([np.diff(batch.offsets) for batch in found])
         self.document = np.repeat(np.arange(len(self.pages)), sizes)
         self.target: tuple[np.ndarray, np.ndarray]  # the share of each line that is gold, and its weight
 

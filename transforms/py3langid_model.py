@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transforms.batches import batches
 from transforms.codes import bcp47
 
 # What benchmarks/read_py3langid.py makes of py3langid's own file.
@@ -127,16 +128,8 @@ def classify(texts: Sequence[str]) -> list[tuple[str, float]]:
     if not texts:
         return []
     model = load()
-    found: list[tuple[str, float]] = []
-    batch: list[bytes] = []
-    size = 0
-    for text in texts:
-        batch.append(unicodedata.normalize("NFC", text).encode("utf-8", "replace"))
-        size += len(batch[-1])
-        if size >= _BATCH_BYTES:
-            found += _classify(batch, model)
-            batch, size = [], 0
-    return found + _classify(batch, model) if batch else found
+    encoded = (unicodedata.normalize("NFC", text).encode("utf-8", "replace") for text in texts)
+    return [answer for batch in batches(encoded, len, _BATCH_BYTES) for answer in _classify(batch, model)]
 
 
 def _classify(texts: Sequence[bytes], model: _Model) -> list[tuple[str, float]]:

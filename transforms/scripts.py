@@ -19,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transforms.batches import batches
+
 # Unicode 16, Blocks.txt: first and last code point, script. Letters outside are counted as `Zyyy` (common).
 _BLOCKS = """
 0041 007A Latn  00AA 024F Latn  0250 02AF Latn  0370 03FF Grek  0400 052F Cyrl  0531 058F Armn  0590 05FF Hebr
@@ -144,16 +146,7 @@ def count_letters(text: str) -> Letters:
 
 def count_all_letters(texts: Sequence[str]) -> list[Letters]:
     """The letters of each text. Texts are counted together, as many as stay in the processor's cache."""
-    found: list[Letters] = []
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text) + 1
-        if size >= _BATCH_CHARS:
-            found += _letters(batch)
-            batch, size = [], 0
-    return found + _letters(batch) if batch else found
+    return [letters for batch in batches(texts, len, _BATCH_CHARS) for letters in _letters(batch)]
 
 
 def _letters(texts: Sequence[str]) -> list[Letters]:

@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from transforms.batches import batches
 from transforms.scripts import UNSPACED
 
 # What a boundary depends on. Whatever has no class here parts words.
@@ -93,16 +94,7 @@ def word_count(text: str) -> int:
 
 def word_counts(texts: Sequence[str]) -> list[int]:
     """The words of each text. Texts are counted together, as many as stay in the processor's cache."""
-    counts: list[int] = []
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if size >= _BATCH_CHARS:
-            counts += _counts(batch)
-            batch, size = [], 0
-    return counts + _counts(batch) if batch else counts
+    return [count for batch in batches(texts, len, _BATCH_CHARS) for count in _counts(batch)]
 
 
 def _counts(texts: list[str]) -> list[int]:

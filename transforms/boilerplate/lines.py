@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
+from transforms.batches import batches
 from transforms.schema import with_columns
 from transforms.scripts import FULL_STOPS, SENTENCE_ENDS, UNSPACED_SET
 
@@ -218,7 +219,8 @@ def index_lines(documents: pa.Table) -> pa.Table:
 
     Rows and order stay.
     """
-    lines, keys, known, long_lines = zip(*map(_index, _batches(documents["text"].to_pylist())), strict=True)
+    found = list(batches(documents["text"].to_pylist(), len, BATCH_CHARS)) or [[]]  # of no document, empty columns
+    lines, keys, known, long_lines = zip(*map(_index, found), strict=True)
     return with_columns(
         documents,
         lines=_column(lines),
@@ -238,19 +240,6 @@ class _Lists(NamedTuple):
 def _column(parts: Sequence[_Lists]) -> pa.Array:
     offsets = np.cumsum(np.concatenate([[0], *(part.sizes for part in parts)]), dtype=np.int32)
     return pa.ListArray.from_arrays(offsets, np.concatenate([part.values for part in parts]))
-
-
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts taken together; one batch at least."""
-    batch: list[str] = []
-    chars = 0
-    for text in texts:
-        if batch and chars + len(text) > BATCH_CHARS:
-            yield batch
-            batch, chars = [], 0
-        batch.append(text)
-        chars += len(text)
-    yield batch
 
 
 def _index(texts: Sequence[str]) -> tuple[_Lists, _Lists, U64, _Lists]:

@@ -33,6 +33,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from transforms.batches import batches
 from transforms.boilerplate.anchors import WORD_SCRIPTS, Anchor, match_paragraph, notice_words, rules
 from transforms.boilerplate.lines import LONG_PROSE_WIDTH, PROSE_WIDTH
 from transforms.boilerplate.templates import Templates
@@ -218,18 +219,8 @@ def _checked(arrays: Mapping[str, npt.NDArray[Any]], name: str, dtype: Any, shap
 # ------------------------------------------------------------------------------------------------------------- features
 
 
-def _batches(pages: Sequence[Page], most: int = BATCH_CHARS) -> Iterator[tuple[int, list[Page]]]:
-    """Documents of at most so many characters together, with the number of the first."""
-    batch: list[Page] = []
-    chars = first = 0
-    for number, page in enumerate(pages):
-        if batch and chars + len(page.text) > most:
-            yield first, batch
-            batch, chars, first = [], 0, number
-        batch.append(page)
-        chars += len(page.text)
-    if batch:
-        yield first, batch
+def _chars(page: Page) -> int:
+    return len(page.text)
 
 
 class _Part:
@@ -337,7 +328,7 @@ class _Lines:
     """The lines of a batch, blank ones left out."""
 
     def __init__(self, pages: Sequence[Page], model: Model) -> None:
-        self._parts = [_Part(part, model) for _, part in _batches(pages, PART_CHARS)]
+        self._parts = [_Part(part, model) for part in batches(pages, _chars, PART_CHARS)]
         line_counts = np.array([page.text.count("\n") + 1 for page in pages])
         all_document = np.repeat(np.arange(len(pages)), line_counts)
         all_place = np.arange(len(all_document)) - np.repeat(np.cumsum(line_counts) - line_counts, line_counts)
@@ -1070,11 +1061,12 @@ class Scored(NamedTuple):
 
 def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> Iterator[tuple[int, Scored]]:
     """Which of `pages` score above `page_score` as whole pages (None: all are), and the scores of their lines."""
-    numbers = [number for number, page in enumerate(pages) if page_score is None or _may_be_furnished(page)]
-    for first, several in _batches([pages[number] for number in numbers], SCORED_CHARS):
+    asked = [number for number, page in enumerate(pages) if page_score is None or _may_be_furnished(page)]
+    for several in batches(asked, lambda number: _chars(pages[number]), SCORED_CHARS):
         found: list[Features] = []
         chosen: list[tuple[int, int, int]] = []  # of each whole page: its number, its batch and which it is of it
-        for start, batch in _batches(several):
+        for numbers in batches(several, lambda number: _chars(pages[number]), BATCH_CHARS):
+            batch = [pages[number] for number in numbers]
             features = Features(batch, model)
             among = list(range(len(batch)))
             if page_score is not None:
@@ -1082,11 +1074,8 @@ def whole_pages(pages: Sequence[Page], model: Model, page_score: int | None) -> 
                 among = np.flatnonzero((model.pages.scores(shapes) > page_score) & _is_furnished(shapes)).tolist()
             columns = among
             if 0 < len(among) * 2 < len(batch):  # reckon what stands around the lines for these alone
-                features, columns = Features([batch[number] for number in among], model), list(range(len(among)))
-            chosen += [
-                (numbers[first + start + number], len(found), column)
-                for number, column in zip(among, columns, strict=True)
-            ]
+                features, columns = Features([batch[at] for at in among], model), list(range(len(among)))
+            chosen += [(numbers[at], len(found), column) for at, column in zip(among, columns, strict=True)]
             found += [features] if among else []
         if not chosen:
             continue
