@@ -90,14 +90,18 @@ def _api_of_flow() -> str | None:
 
 def _users_api() -> str | None:
     """The API that a user names for Prefect. An empty PREFECT_API_URL is none, whatever a profile says."""
-    if "prefect" not in sys.modules and not (
-        os.environ["PREFECT_API_URL"]
-        if "PREFECT_API_URL" in os.environ
-        else "PREFECT_API_URL" in prefect_profiles()
-        or any(said in text_of(Path(place)) for place, said in _SAID_IN.items())
-    ):
+    if "prefect" not in sys.modules and not _may_name_an_api():
         return None  # not worth the seconds that Prefect takes to import
     return _settings().api.url or None
+
+
+def _may_name_an_api() -> bool:
+    """Whether the user may name one, as far as that shows without Prefect."""
+    if (url := os.environ.get("PREFECT_API_URL")) is not None:
+        return bool(url)
+    return "PREFECT_API_URL" in prefect_profiles() or any(
+        said in text_of(Path(place)) for place, said in _SAID_IN.items()
+    )
 
 
 def _settings() -> Any:

@@ -133,15 +133,13 @@ def _row_groups(schema: pa.Schema, tables: Iterable[pa.Table], most: int = ROW_G
         yield pa.concat_tables([schema.empty_table(), *held])
 
 
-def write_work(path: Path, table: pa.Table, sorted_by: str | None = None, rows: int = RANGE_ROWS) -> None:
+def write_work(path: Path, table: pa.Table, sorted_by: str | None = None) -> None:
     """A Parquet file that steps hand on: fast to write and read. Hashes are left as they are: they don't shrink."""
-    is_hashes = (
-        all(pa.types.is_unsigned_integer(field.type) for field in table.schema) or "tokens" in table.schema.names
-    )
+    is_hashes = all(pa.types.is_unsigned_integer(field.type) for field in table.schema)
     pq.write_table(
         table,
         path,
-        row_group_size=rows,
+        row_group_size=RANGE_ROWS,
         compression="none" if is_hashes else "lz4",
         use_dictionary=False,
         write_statistics=[sorted_by] if sorted_by else False,

@@ -61,8 +61,6 @@ _WEIGHTS = {"pycld2": 1.01, "py3langid": 1.0, "langdetect": 0.9}
 # What a vote reads, and of that langdetect: pieces from all over the text. Sentences are shorter, longer texts as
 # right as with 2000 and 1000.
 _VOTED_CHARS, _VOTED_PIECES, _LANGDETECT_CHARS = 900, 9, 300
-# The longest feature of py3langid's model, and what makes integers of its logarithms (-15 and more) and weights.
-_FEATURE_BYTES, _LOG_SCALE = 6, 2048
 # A second language from this share of pycld2's bytes on makes the paragraphs worth reading one by one.
 _SECOND_PERCENT = 5
 # From this share of the letters on a second language makes a text mixed.
@@ -554,13 +552,13 @@ def _langdetect(text: str, config: Language) -> _Answer:
     except LangDetectException:  # "No features in text": letters of no profile
         answers = []
     code, score = (answers[0].lang, answers[0].prob) if answers else ("und", 0.0)
-    return _Answer(bcp47(code).split("-")[0], score, _names("langdetect"))
+    return _Answer(_primary(code), score, _names("langdetect"))
 
 
 def _langdetect_exact(text: str, config: Language) -> _Answer:
     """langdetect's profiles over every n-gram of the 10,000 characters that langdetect reads."""
     code, score, _ = profiles.best(_lowered(text), max_chars=10_000) or ("und", 0.0, -10.0)
-    return _Answer(bcp47(code).split("-")[0], score, f"langdetect-exact {version('langdetect')}")
+    return _Answer(_primary(code), score, f"langdetect-exact {version('langdetect')}")
 
 
 def _fasttext(text: str, config: Language) -> _Answer:

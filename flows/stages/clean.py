@@ -68,10 +68,8 @@ _ASKS_FOR_ALL = ("Related articles\n\nA title", "相关文章\n\n标题", "Чи�
 
 def load(config: Config) -> None:
     """Import and load what steps come to need: a worker's first document else takes two seconds."""
-    records = [rejected(Part("a.txt", "", "txt", "", 0, 0, 0), "empty", "") for _ in _ASKS_FOR_ALL]
-    records = [
-        record._replace(original=text, reject_reason=None) for record, text in zip(records, _ASKS_FOR_ALL, strict=True)
-    ]
+    blank = rejected(Part("a.txt", "", "txt", "", 0, 0, 0), "empty", "")._replace(reject_reason=None)
+    records = [blank._replace(original=text) for text in _ASKS_FOR_ALL]
     pipeline.clean(pipeline.prepare(documents_of(records), config), {}, config)
 
 
