@@ -200,7 +200,9 @@ def read_batches(store: Store, ref: Ref, columns: Sequence[str] | None = None) -
         chosen = None if columns is None else [schema.get_field_index(name) for name in columns]
         with pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=chosen)) as file:
             for number in range(file.num_record_batches):
-                yield pa.Table.from_batches([file.get_batch(number)])
+                batch = file.get_batch(number)
+                # Some columns lie in a buffer with all others, which would be held as long as they are.
+                yield pa.Table.from_batches([batch if chosen is None else batch.take(pa.array(range(batch.num_rows)))])
 
 
 def _check(ref: Ref, found: str) -> None:

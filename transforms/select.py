@@ -2,7 +2,7 @@
 the reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -11,6 +11,10 @@ import pyarrow.compute as pc
 from transforms.dedup.succession import Verdict
 from transforms.schema import DOCUMENTS, REJECTED, REMOVED_SPANS, with_columns
 from transforms.spans import from_arrow, ledger
+
+
+# What the ledger is made of.
+REMOVED_FROM = ("id", "original", "spans")
 
 
 class Selection(NamedTuple):
@@ -48,13 +52,22 @@ def select_documents(
         duplicate_similarity=[verdict.duplicate_similarity for verdict in judged],
         supersedes=[verdict.supersedes for verdict in judged],
     )
-    documents = documents.sort_by([("language", "ascending"), ("id", "ascending")])
-    kept = pc.is_null(documents["reject_reason"])
+    order = pc.sort_indices(documents, sort_keys=[("language", "ascending"), ("id", "ascending")])
+    is_kept = pc.is_null(documents["reject_reason"]).take(order)
     return Selection(
-        publishable(documents.filter(kept), DOCUMENTS),
-        publishable(documents.filter(pc.invert(kept)), REJECTED),
-        removed_spans(documents),
+        _rows(documents, order.filter(is_kept), DOCUMENTS),
+        _rows(documents, order.filter(pc.invert(is_kept)), REJECTED),
+        removed_spans(_columns(documents, REMOVED_FROM).take(order)),
     )
+
+
+def _rows(documents: pa.Table, order: pa.Array, schema: pa.Schema) -> pa.Table:
+    """These rows, as they are published: texts are copied once, and only those that are."""
+    return publishable(_columns(documents, schema.names).take(order), schema)
+
+
+def _columns(documents: pa.Table, names: Sequence[str]) -> pa.Table:
+    return documents.select([name for name in names if name in documents.column_names])
 
 
 def publishable(documents: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -100,7 +100,8 @@ def clean_piece(
     if is_fresh:
         parts = [read_range(work.store, ref, piece, piece + 1)["row"].to_numpy() for ref in new]
         rows = np.sort(np.concatenate(parts))
-        documents = documents.take(pa.array(rows))
+        if len(rows) < len(documents):
+            documents = documents.take(pa.array(rows))
         documents = _number_lines(documents, offsets)
         documents = _identified(work, documents, _ordinals(work, ordinals, piece, rows), published, forgotten)
         documents = documents.append_column("added_in", pa.repeat(pa.scalar(version), len(documents)))

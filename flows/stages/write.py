@@ -38,6 +38,8 @@ from transforms.schema import TABLES
 from transforms.select import publishable, select_documents
 
 _KEYS = pa.schema([("language", pa.string()), ("id", pa.string())])
+# Not a table: documents of which it isn't said yet where they go.
+CLEANED = "cleaned"
 # Rows of a group that are held at once.
 WINDOW_ROWS = 4_096
 # A row between two tables: it may have a reason, or none.
@@ -68,11 +70,13 @@ def write_group(
 
     All of these are sorted, so they are read from the top side by side: what is held is a window of the whole.
     """
-    counts = _Counts()
+    selecting = _Selecting(version)
     sources: list[_Source] = []
     for piece, ref in zip(pieces, cleaned, strict=True):
-        judged = {row[1]: Verdict(*row[2:]) for row in _rows(read_range(work.store, verdicts, piece, piece + 1))}
-        sources.append(_Piece(work.store, ref, judged, _shared(work, shared, piece), counts, version))
+        judged = _rows(read_range(work.store, verdicts, piece, piece + 1))
+        selecting.judged |= {row[1]: Verdict(*row[2:]) for row in judged}
+        selecting.shared |= _shared(work, shared, piece)
+        sources.append(_Piece(work.store, ref))
     changed = read_table(work.store, changes, CHANGES.names)
     gone, forgotten = changed["id"].combine_chunks(), _forgotten(changed)
     taken = [read_table(work.store, ref) for ref in moved]
@@ -86,7 +90,8 @@ def write_group(
             sources.append(_Rows(name, table.filter(pc.invert(pc.is_in(table["id"], gone)))))
     spans = [read_table(work.store, ref) for ref in removed_spans]
     spans = [table.filter(pc.invert(pc.is_in(table["doc_id"], forgotten))) for table in spans]
-    sizes = _write_tables(work, sources, spans)
+    sizes = _write_tables(work, sources, spans, selecting)
+    counts = selecting.counts
     state = [_moved(work, table, rows, group) for table in taken]
     state += [_state(read_table(work.store, known), counts.judged, group) for known in facts]
     with work.put("rows.parquet") as path:
@@ -98,11 +103,12 @@ def write_group(
 
 
 class _Source(Protocol):
-    """Rows sorted by language and id; of each where it goes, as they are taken from the top."""
+    """Rows of one table, or CLEANED, sorted by language and id, taken from the top."""
 
+    name: str
     keys: pa.Table  # language and id
 
-    def take(self, count: int) -> Mapping[str, pa.Table]: ...
+    def take(self, count: int) -> pa.Table: ...
 
 
 class _Rows:
@@ -110,49 +116,56 @@ class _Rows:
 
     def __init__(self, name: str, table: pa.Table) -> None:
         self.name, self.table = name, table.sort_by(BY_LANGUAGE)
-        self.keys = self.table.select(["language", "id"])
+        self.keys = self.table.select(_KEYS.names)
         self.at = 0
 
-    def take(self, count: int) -> Mapping[str, pa.Table]:
+    def take(self, count: int) -> pa.Table:
         self.at += count
-        return {self.name: self.table.slice(self.at - count, count)}
+        return self.table.slice(self.at - count, count)
 
 
 class _Piece:
-    """A piece's documents, parted by what is known of each."""
+    """A piece's documents, of which it isn't said yet where they go."""
 
-    def __init__(
-        self,
-        store: Store,
-        ref: Ref,
-        judged: Mapping[str, Verdict],
-        shared: Mapping[int, int],
-        counts: "_Counts",
-        version: str,
-    ) -> None:
+    name = CLEANED
+
+    def __init__(self, store: Store, ref: Ref) -> None:
         self.keys = concat(_KEYS, read_batches(store, ref, _KEYS.names))
-        self.judged, self.shared, self.counts, self.version = judged, shared, counts, version
         self.batches = read_batches(store, ref)
         self.held: list[pa.Table] = []
 
-    def take(self, count: int) -> Mapping[str, pa.Table]:
+    def take(self, count: int) -> pa.Table:
         while sum(len(table) for table in self.held) < count:
             self.held.append(next(self.batches))
         table = pa.concat_tables(self.held)
         self.held = [table.slice(count)]
-        table = table.slice(0, count)
-        ids = table["id"].to_pylist()
+        return table.slice(0, count)
+
+
+class _Selecting:
+    """Parts documents by what is known of each, and counts them."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.judged: dict[str, Verdict] = {}
+        self.shared: dict[int, int] = {}  # by `at`
+        self.counts = _Counts()
+
+    def parted(self, documents: pa.Table) -> Mapping[str, pa.Table]:
+        ids = documents["id"].to_pylist()
         shared = {
             document: self.shared[at]
             for document, at in zip(ids, at_of(ids).tolist(), strict=True)
             if at in self.shared
         }
-        found = select_documents(table, self.judged, shared)._asdict()
+        found = select_documents(documents, self.judged, shared)._asdict()
         self.counts.add(found, self.version)
         return found
 
 
-def _write_tables(work: Work, sources: Sequence[_Source], spans: list[pa.Table]) -> dict[str, int]:
+def _write_tables(
+    work: Work, sources: Sequence[_Source], spans: list[pa.Table], selecting: _Selecting
+) -> dict[str, int]:
     """The three tables' files, those without rows left out; how many rows each has."""
     spooled: dict[str, _Spool] = {}
     with work.store.scratch() as folder:
@@ -160,29 +173,37 @@ def _write_tables(work: Work, sources: Sequence[_Source], spans: list[pa.Table])
             spooled[name] = _Spool(folder / name, TABLES[name])
         for table in spans:
             spooled["removed_spans"].add(table)
-        sizes = {"documents": _write(work, "documents", _documents(sources, spooled), _most(sources))}
+        sizes = {"documents": _write(work, "documents", _documents(sources, spooled, selecting), _most(sources))}
         for name, spool in spooled.items():
             sizes[name] = _write(work, name, spool.tables(), spool.rows)
     return sizes
 
 
-def _documents(sources: Sequence[_Source], spooled: Mapping[str, "_Spool"]) -> Iterator[pa.Table]:
+def _documents(
+    sources: Sequence[_Source], spooled: Mapping[str, "_Spool"], selecting: _Selecting
+) -> Iterator[pa.Table]:
     """The documents of all sources in order, window by window; what else there is goes to `spooled`."""
     keys = concat(_KEYS, [source.keys for source in sources])
     owner = np.repeat(np.arange(len(sources)), [len(source.keys) for source in sources])
     order = owner[pc.sort_indices(keys, sort_keys=BY_LANGUAGE).to_numpy()]
     for start in range(0, len(order), WINDOW_ROWS):
         counts = np.bincount(order[start : start + WINDOW_ROWS], minlength=len(sources)).tolist()
-        found = [source.take(count) for source, count in zip(sources, counts, strict=True) if count]
+        found: dict[str, list[pa.Table]] = {}
+        for source, count in zip(sources, counts, strict=True):
+            if count:
+                found.setdefault(source.name, []).append(source.take(count))
+        if CLEANED in found:
+            for name, table in selecting.parted(pa.concat_tables(found.pop(CLEANED))).items():
+                found.setdefault(name, []).append(table)
         for name, spool in spooled.items():
             spool.add(_joined(name, found))
         yield _joined("documents", found)
 
 
-def _joined(name: str, found: Sequence[Mapping[str, pa.Table]]) -> pa.Table:
-    tables = [part[name] for part in found if name in part]
+def _joined(name: str, found: Mapping[str, Sequence[pa.Table]]) -> pa.Table:
+    tables = found.get(name, [])
     table = pa.concat_tables([TABLES[name].empty_table(), *tables])
-    return table if name == "removed_spans" or not len(table) else table.sort_by(BY_LANGUAGE)
+    return table if name == "removed_spans" or len(tables) < 2 else table.sort_by(BY_LANGUAGE)
 
 
 def _most(sources: Sequence[_Source]) -> int:

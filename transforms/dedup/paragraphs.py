@@ -24,7 +24,7 @@ PARAGRAPHS = pa.schema(
 
 def paragraphs_of(documents: pa.Table) -> pa.Table:
     """Every paragraph of the documents that no stage rejected: PARAGRAPHS, and `chars`, its code points."""
-    documents = documents.filter(pc.is_null(documents["reject_reason"]))
+    documents = documents.select(["id", "text"]).filter(pc.is_null(documents["reject_reason"]))
     lines = pc.split_pattern(documents["text"].combine_chunks(), "\n")
     owners = pc.list_parent_indices(lines)
     texts = pc.list_flatten(lines)
