@@ -646,7 +646,8 @@ def _match_pattern(core: str, folded: str, is_marked: bool, lexicon: _Lexicon) -
     if not folded:
         return None
     script = "Latn" if core.isascii() else _script(core)
-    candidates = _candidate_patterns(script, folded, _NUMBER.sub("0", folded) if is_marked else folded)
+    has_number = is_marked and _NUMBER.search(folded, 0, HEAD_CHARS) is not None
+    candidates = _candidate_patterns(script, folded, _NUMBER.sub("0", folded) if has_number else folded)
     words = [word for part in folded.split("/") for word in part.split()] if "/" in folded else folded.split()
     if not lexicon.guarded.keys().isdisjoint(words):
         candidates += [entry for word in words for entry in lexicon.guarded.get(word, ())]
@@ -791,9 +792,10 @@ def _opens_credits(folded: str) -> bool:
 
 def _named_credits(line: str) -> list[Anchor] | None:
     """Of labels without one: "Testo di Mario Rossi, foto di Anna Bianchi", "글 김철수 / 사진 이영희"."""
-    words = line.split()
-    if not words or _first_fold(words[0]) not in _credit_openings():
+    first = line.split(None, 1)[:1]
+    if not first or _first_fold(first[0]) not in _credit_openings():
         return None
+    words = line.split()
     parts = _PARTS.split(line.strip())
     if len(parts) == 1 and len(words) > 2 and _script(words[0]) == "East":  # "文 张三 图 李四"
         parts = [" ".join(words[at : at + 2]) for at in range(0, len(words), 2)]
@@ -818,12 +820,12 @@ def _role_credits(line: str) -> list[Anchor] | None:
     """Of names with what each did: "Von Max Muster (Text) und Erika Beispiel (Fotos)"."""
     found: list[Anchor] = []
     end, has_label = 0, False
-    for part in _ROLE.finditer(line):
+    while (part := _ROLE.match(line, end)) is not None:
         rule = _credit_rule(part[2].strip())
         words = part[1].strip(_APART).split()
         if words and (is_join(words[0]) if found else _credit_rule(words[0]) is not None):
             has_label, words = has_label or not found, words[1:]
-        if rule is None or part.start() != end or not is_name(" ".join(words), alone=False):
+        if rule is None or not is_name(" ".join(words), alone=False):
             return None
         found.append(_anchor(rule, " ".join(words)))
         end = part.end()
@@ -831,6 +833,7 @@ def _role_credits(line: str) -> list[Anchor] | None:
     return found if is_whole and (len(found) > 1 or (found and has_label)) else None
 
 
+@lru_cache(maxsize=1 << 14)  # a line of the head is asked what it is, and then for its parts
 def match_credits(line: str) -> tuple[Anchor, ...]:
     """The anchors of a line of credits, each a label and a name; or none.
 
@@ -906,7 +909,7 @@ def match_line(line: str) -> Anchor | None:
 def _candidates(folded: str, lexicon: _Lexicon) -> Iterator[int]:
     """Paragraph rules of which a necessary word occurs, most confident first."""
     triggers = lexicon.triggers
-    numbers = {number for word in folded.split() if word in triggers for number in triggers[word]}
+    numbers = {number for word in triggers.keys() & folded.split() for number in triggers[word]}
     script = _script(folded)
     if script in lexicon.substrings and lexicon.any_substring[script].search(folded):
         numbers.update(number for substring, number in lexicon.substrings[script] if substring in folded)
@@ -1013,7 +1016,8 @@ def match_paragraph(paragraph: str) -> Anchor | None:
 
 
 # What an extractor glued together: "ShareTweetPrint", "Read nextThe last boat".
-_IS_GLUED = re.compile("[a-zß-öø-ÿā-ž0-9а-яёіїєґ][A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ]")
+# A capital behind a small letter: there are fewer capitals to look behind.
+_IS_GLUED = re.compile("[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ](?<=[a-zß-öø-ÿā-ž0-9а-яёіїєґ].)")
 _GLUED = re.compile(r"(?<=[a-zß-öø-ÿā-ž0-9а-яёіїєґ])(?=[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ])")
 _GLUED_LIMIT = 600
 # So many buttons are enough, where one in four is of a kind that no rule has.

@@ -57,9 +57,11 @@ _ITEM = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z])[.)]\s|\d{4}(?:\s|年|년)|#")
 _CODE = re.compile(
     r"[\w)\]]\s(?:[+*/|&-]?=|:=|=>|->|==)\s\S|[{};]$|^(?:def|class|import|return|let|var|const|for|if)\s.*[:;({]$"
 )
+_CODE_ENDS = tuple("{};:(")
 # "12 January 2012 г.", "the Harbour Co.": a stop that ends no sentence.
 _ABBREVIATED = re.compile(r"(?<!\w)\w{1,2}\.$")
 _FENCE = re.compile(r"(?:```|~~~)")
+_QUOTING = ("```", "~~~", "|")
 _LINK = r"!?\[[^\]]*\]\([^)]*\)"
 _LINKS = re.compile(rf"(?:[*+-]\s+|\d+\.\s+)?{_LINK}(?:[\s|·•,/–-]*{_LINK})*")
 
@@ -110,6 +112,8 @@ class Page:
     def _quoted(self) -> set[int]:
         """Lines of fenced code, and rows of tables: whatever they say, they are the article's."""
         quoted: set[int] = set()
+        if not any([line.startswith(_QUOTING) for line in self.lines]):
+            return quoted
         fence = ""
         for at, line in enumerate(self.lines):
             opens = _FENCE.match(line) if line[:1] in "`~" and line else None
@@ -264,7 +268,8 @@ class Page:
 
     def is_code(self, at: int) -> bool:
         """Whether the line reads as one of a program."""
-        return _CODE.search(self.lines[at]) is not None
+        line = self.lines[at]  # few lines have any of these, and the pattern is tried at every letter
+        return ("=" in line or "->" in line or line[-1:] in _CODE_ENDS) and _CODE.search(line) is not None
 
     def is_known_title(self, at: int) -> bool:
         """Whether another article of the site has the line where titles stand."""

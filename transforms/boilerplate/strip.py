@@ -578,12 +578,10 @@ class _Decision(Page):
         name = (found["family"] or found[0]) if found is not None else ""
         if name.islower():  # "The author is …"
             name = ""
-        for other in self.left:
-            if other != at and self.prose[other]:
-                anchor = self.paragraph(other)
-                if (name and name in self.lines[other]) or (anchor is not None and anchor.reason == note.reason):
-                    return False
-        return True
+        others = [other for other in self.left if other != at and self.prose[other]]
+        if name and any(name in self.lines[other] for other in others):
+            return False
+        return not any((anchor := self.paragraph(other)) and anchor.reason == note.reason for other in others)
 
     def is_link_list(self, line: Line) -> bool:
         """Whether the line is one of several of nothing but links, and heads or ends the text."""
