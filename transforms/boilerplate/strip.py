@@ -231,6 +231,7 @@ class _Decision(Page):
         super().__init__(lines, hashes, templates, has_url, settings)
         self.gone: dict[int, Removal] = {}
         self.company: set[int] = set()
+        self.unsearched: list[int] = []  # the zone in which company wasn't looked for yet
         self.last_article = 0
         self.link_rows: dict[int, int] = {}
         self.is_overview = False  # a text without a body, of several kinds of furniture
@@ -265,7 +266,7 @@ class _Decision(Page):
     def decide(self, name: str, zone: list[int], is_upward: bool) -> None:
         """Let every line of the zone go of which a rule says so, from the edge of the text on."""
         is_edge = name in ("head", "tail")
-        self.find_company(zone)
+        self.unsearched = zone
         if name == "tail":  # below it nothing reads as an article's
             articles = (place for place in reversed(range(len(zone))) if self.is_article(zone[place]))
             self.last_article = next(articles, 0)
@@ -387,6 +388,9 @@ class _Decision(Page):
     def has_company(self, line: Line) -> bool:
         """Whether in the row of residue around the line one is furniture by itself: an anchor, a notice, or, where the
         text begins, a paragraph that most of the site's articles begin with."""
+        if self.unsearched:  # few zones have a line of which this is asked
+            self.find_company(self.unsearched)
+            self.unsearched = []
         return line.at in self.company
 
     def find_company(self, zone: list[int]) -> None:
