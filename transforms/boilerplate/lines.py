@@ -34,8 +34,9 @@ _DIGITS = re.compile(r"\d\d*")  # re finds the first of a class three times fast
 # What matters of a code point; beyond the last of the table is nothing of it.
 _DIGIT, _ODD_SPACE, _BLANK, _BREAK = range(1, 5)
 _KINDS = np.zeros(0x20000, np.uint8)
+_ALL = "".join(map(chr, range(len(_KINDS))))
 for _kind, _pattern in ((_DIGIT, r"\d"), (_ODD_SPACE, r"\s"), (_BLANK, " "), (_BREAK, r"\n")):
-    _KINDS[[found.start() for found in re.finditer(_pattern, "".join(map(chr, range(len(_KINDS)))))]] = _kind
+    _KINDS[[found.start() for found in re.finditer(_pattern, _ALL)]] = _kind
 _LETTER = re.compile(r"[^\W\d_]")
 
 # A line of prose: a full sentence's end and room for more than a teaser, in Latin letters; a CJK letter says
