@@ -12,7 +12,6 @@ from transforms.dedup.succession import Verdict
 from transforms.schema import DOCUMENTS, REJECTED, REMOVED_SPANS, with_columns
 from transforms.spans import from_arrow, ledger
 
-
 # What the ledger is made of.
 REMOVED_FROM = ("id", "original", "spans")
 

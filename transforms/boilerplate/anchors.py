@@ -782,12 +782,12 @@ def _first_fold(word: str) -> str:
     return fold(_CREDIT_JOIN.split(word)[0])
 
 
-def _opens_credits(folded: str) -> bool:
-    """Whether the line begins with the first word of a label of credits."""
-    first = folded.split(" ", 1)[0]
-    if first.isalpha():
-        return first in _credit_openings()
-    return _first_fold(first) in _credit_openings()
+def _may_be_credits(line: str, first: str) -> bool:
+    """Whether `match_credits` may find some: a label's mark, a role behind a name, or the first word of a label, as
+    `first` is of the line, folded."""
+    if line[-1] in ")）" or _MARKED.search(line) is not None:
+        return True
+    return (first if first.isalpha() else _first_fold(first)) in _credit_openings()
 
 
 def _named_credits(line: str) -> list[Anchor] | None:
@@ -894,12 +894,15 @@ def match_line(line: str) -> Anchor | None:
             return _anchor(rule, confidence=min(rule.bare, 0.4))
     is_marked = _MARK.search(line) is not None or (not line.isascii() and _MARK.search(folded) is not None)
     found = _match_label(line, core, lexicon) if is_marked else None
-    found = found or _match_bare(line, core, folded, lexicon) or _match_pattern(core, folded, is_marked, lexicon)
+    first = folded.split(" ", 1)[0]
+    if found is None and first in lexicon.bare:
+        found = _match_bare(line, core, folded, lexicon)
+    found = found or _match_pattern(core, folded, is_marked, lexicon)
     if found is not None:
         return found
     if is_marked and len(folded) <= LINE_CHARS and DIGIT.search(folded) and is_date_line(folded):
         return _anchor(lexicon.date_rule, core)
-    if (is_marked or _opens_credits(folded)) and (credits := match_credits(line)):
+    if _may_be_credits(line, first) and (credits := match_credits(line)):
         return max(credits, key=lambda credit: credit.confidence)
     if not is_marked:
         return None

@@ -61,7 +61,7 @@ _CODE_ENDS = tuple("{};:(")
 # "12 January 2012 г.", "the Harbour Co.": a stop that ends no sentence.
 _ABBREVIATED = re.compile(r"(?<!\w)\w{1,2}\.$")
 _FENCE = re.compile(r"(?:```|~~~)")
-_QUOTING = ("```", "~~~", "|")
+_QUOTING = frozenset("`~|")
 _LINK = r"!?\[[^\]]*\]\([^)]*\)"
 _LINKS = re.compile(rf"(?:[*+-]\s+|\d+\.\s+)?{_LINK}(?:[\s|·•,/–-]*{_LINK})*")
 
@@ -112,7 +112,7 @@ class Page:
     def _quoted(self) -> set[int]:
         """Lines of fenced code, and rows of tables: whatever they say, they are the article's."""
         quoted: set[int] = set()
-        if not any([line.startswith(_QUOTING) for line in self.lines]):
+        if _QUOTING.isdisjoint([line[:1] for line in self.lines]):
             return quoted
         fence = ""
         for at, line in enumerate(self.lines):
