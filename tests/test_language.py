@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -485,10 +486,11 @@ _BYTES = st.one_of(st.binary(max_size=80), st.text(max_size=60).map(str.encode),
 @given(st.lists(_BYTES, min_size=1, max_size=4))
 def test_features_are_those_py3langid_visits(texts: list[bytes]) -> None:
     model, original = py3langid_model._model(), _original_py3langid()
-    owners, features, counts = py3langid_model._features(texts, model)
-    for number, text in enumerate(texts):
+    bounds, features, counts = py3langid_model._features(texts, model)
+    assert len(bounds) == len(texts) + 1
+    for text, (start, end) in zip(texts, pairwise(bounds), strict=True):
         visits = visit_counts(original.tk_nextmove, original._rowbase, original.tk_output, text) or {}
-        mine = owners == number
+        mine = slice(start, end)
         assert dict(zip(features[mine].tolist(), counts[mine].tolist(), strict=True)) == dict(visits)
 
 

@@ -133,9 +133,8 @@ def classify(texts: Sequence[str]) -> list[tuple[str, float]]:
 
 
 def _classify(texts: Sequence[bytes], model: _Model) -> list[tuple[str, float]]:
-    owners, features, counts = _features(texts, model)
+    bounds, features, counts = _features(texts, model)
     weights = np.rint(np.log1p(counts) * LOG_SCALE)
-    bounds = np.searchsorted(owners, np.arange(len(texts) + 1)).tolist()
     scores = np.zeros((len(texts), len(model.prior)))
     for row, (start, end) in enumerate(pairwise(bounds)):
         logs = model.logs.take(features[start:end], axis=0).astype(np.float64)  # of whole numbers: sums are exact
@@ -153,23 +152,22 @@ def _classify(texts: Sequence[bytes], model: _Model) -> list[tuple[str, float]]:
     ]
 
 
-def _features(
-    texts: Sequence[bytes], model: _Model
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(text, feature, how often it stands there), sorted: `py3langid.langid.visit_counts` of each text."""
+def _features(texts: Sequence[bytes], model: _Model) -> tuple[list[int], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Features and how often each stands in a text: `py3langid.langid.visit_counts`. The first are where each text's
+    begin, and at last where they end."""
     read = np.frombuffer(bytes([_BETWEEN]).join(texts), np.uint8)
     features = model.feature.take(_walk(read, model))
     at = np.flatnonzero(features >= 0)
-    ends = np.cumsum([len(text) + 1 for text in texts])
-    owners = np.repeat(np.arange(len(texts)), np.diff(np.searchsorted(at, ends), prepend=0))
-    keys = owners << 32 | features[at]
-    keys.sort()
-    is_first = np.ones(len(keys), np.bool_)
-    np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+    features = features[at]
+    ends = np.cumsum([0, *(len(text) + 1 for text in texts)])
+    bounds = np.searchsorted(at, ends)
+    for start, end in pairwise(bounds.tolist()):  # all at once, with their texts, they take five times as long
+        features[start:end].sort()
+    is_first = np.ones(len(features) + 1, np.bool_)
+    np.not_equal(features[1:], features[:-1], out=is_first[1:-1])
+    is_first[bounds] = True
     firsts = np.flatnonzero(is_first)
-    counts = np.diff(firsts, append=len(keys))
-    keys = keys[firsts]
-    return keys >> 32, keys & 0xFFFFFFFF, counts
+    return np.searchsorted(firsts, bounds).tolist(), features[firsts[:-1]], np.diff(firsts)
 
 
 def _walk(read: npt.NDArray[np.uint8], model: _Model) -> npt.NDArray[np.uint32]:
