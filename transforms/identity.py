@@ -61,7 +61,10 @@ def _registered_domain(host: str) -> str:
 
 def site_of(url: str | None, source_path: str) -> str:
     """The registered domain of the URL, else the first folder of the path, else ''."""
-    host = host_of(url)
+    return _site_of_host(host_of(url), source_path)
+
+
+def _site_of_host(host: str | None, source_path: str) -> str:
     if host is not None:
         return _registered_domain(host)
     folder, slash, _ = source_path.partition("/")
@@ -76,9 +79,13 @@ def document_id(source_id: str | None, url: str | None, original_sha256: str, or
 
 def place_documents(documents: pa.Table) -> pa.Table:
     """Add `site`, and drop URLs without a host; rows and order stay."""
-    urls = [url if host_of(url) else None for url in documents["url"].to_pylist()]
-    sites = [site_of(url, path) for url, path in zip(urls, documents["source_path"].to_pylist(), strict=True)]
-    return with_columns(documents, url=urls, site=sites)
+    urls, paths = documents["url"].to_pylist(), documents["source_path"].to_pylist()
+    hosts = [host_of(url) for url in urls]
+    return with_columns(
+        documents,
+        url=[url if host else None for url, host in zip(urls, hosts, strict=True)],
+        site=[_site_of_host(host, path) for host, path in zip(hosts, paths, strict=True)],
+    )
 
 
 def identify_documents(documents: pa.Table, ordinals: list[int]) -> pa.Table:
