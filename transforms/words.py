@@ -110,16 +110,10 @@ def _counts(texts: list[str]) -> list[int]:
     np.greater(in_word[1:], in_word[:-1], out=starts[1:])
     starts |= kinds == _UNSPACED
     signs = np.flatnonzero(kinds >= _CONNECTOR)
-    words = _each(np.flatnonzero(starts), ends)
-    if len(signs):
-        words -= _each(_joining(kinds, in_word, signs), ends)
-    found: list[int] = words.tolist()
+    words = np.add.reduceat(starts.view(np.uint8), [0, *ends[:-1].tolist()], dtype=np.uint32)
+    joining = _joining(kinds, in_word, signs) if len(signs) else signs
+    found: list[int] = (words - np.diff(np.searchsorted(joining, ends), prepend=0)).tolist()
     return found
-
-
-def _each(places: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """How many of the places, which are sorted, are in each text."""
-    return np.diff(np.searchsorted(places, ends), prepend=0)
 
 
 def _kinds(text: str) -> npt.NDArray[np.uint8]:
