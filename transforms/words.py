@@ -102,7 +102,8 @@ def _counts(texts: list[str]) -> list[int]:
     ends = np.cumsum([len(text) + 1 for text in texts])
     ignored = np.flatnonzero(kinds == _IGNORED)
     if len(ignored):
-        kinds = np.delete(kinds, ignored)
+        # In a fifth of the time of np.delete.
+        kinds = np.frombuffer(kinds.tobytes().replace(bytes([_IGNORED]), b""), np.uint8)
         ends -= np.searchsorted(ignored, ends)
     in_word = kinds - 1 < _DIGIT  # letters and digits; what has no class wraps round
     starts = np.empty(len(kinds), np.bool_)
