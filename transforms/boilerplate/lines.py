@@ -14,7 +14,7 @@ True
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -245,10 +245,12 @@ def _column(parts: Sequence[_Lists]) -> pa.Array:
 
 def _index(texts: Sequence[str]) -> tuple[_Lists, _Lists, U64, _Lists]:
     """What `Index` has, of several documents."""
-    folds, changed = _folds("\n".join([text.lower() for text in texts]))
+    folds, untidy, numbered = _folds("\n".join([text.lower() for text in texts]))
     parts = [text.split("\n") for text in texts]
     counts = np.array([len(part) for part in parts], np.int64)
-    lines = [line.strip() for part in parts for line in part]
+    lines = list(chain.from_iterable(parts))
+    for at in untidy.tolist():
+        lines[at] = lines[at].strip()
     hashes = np.array(_digests(folds), np.uint64)[: len(lines)] & _HASH_BITS  # of no text there is a line, too
     document = np.repeat(np.arange(len(texts)), counts)
     lengths = np.fromiter(map(len, lines), np.int64, len(lines))
@@ -256,9 +258,9 @@ def _index(texts: Sequence[str]) -> tuple[_Lists, _Lists, U64, _Lists]:
     wide = np.flatnonzero(lengths >= SHORTEST_PROSE)
     prose[wide] = [is_prose(lines[at]) for at in wide.tolist()]
 
-    exact = [(at, line) for at, line in changed if hashes[at] and not prose[at]]
+    exact = numbered[(hashes[numbered] != _NONE) & ~prose[numbered]]
     keys = [
-        (document[[at for at, _ in exact]], np.array(_hashes([line for _, line in exact]), np.uint64) | _EXACT),
+        (document[exact], np.array(_hashes([lines[at].lower() for at in exact.tolist()]), np.uint64) | _EXACT),
         *_keys(lines, lengths > 0, hashes, document, prose),
     ]
     known = _document_hashes(hashes, document, len(texts))
@@ -296,9 +298,8 @@ def _longest(lengths: I64, hashes: U64, document: I64, known: U64) -> _Lists:
     return _Lists(np.array([value for values in chosen for value in values], np.uint64), sizes)
 
 
-def _folds(lowered: str) -> tuple[list[str], list[tuple[int, str]]]:
-    """The folded lines of texts in lower case; and those that have other numbers than 0 as they were, with their
-    places."""
+def _folds(lowered: str) -> tuple[list[str], I64, I64]:
+    """The folded lines of texts in lower case; which of them had white space to squeeze, and which other numbers."""
     codes = np.frombuffer(lowered.encode("utf-32-le"), np.uint32).astype(np.int64)
     kinds = _KINDS.take(codes, mode="clip")
     breaks = np.append(np.flatnonzero(kinds == _BREAK), len(codes))
@@ -308,15 +309,14 @@ def _folds(lowered: str) -> tuple[list[str], list[tuple[int, str]]]:
     between = zip([0, *ends.tolist()], [*starts.tolist(), len(lowered)], strict=True)
     folds = "0".join([lowered[end:start] for end, start in between]).split("\n")
 
-    # Lines with white space to squeeze: other than blanks, two of them, or one at the edge.
+    # White space other than blanks, two of them, or one at the edge.
     is_gap = np.concatenate([[True], kinds >= _BLANK, [True]])
     untidy = (kinds == _ODD_SPACE) | ((kinds == _BLANK) & (is_gap[:-2] | is_gap[2:]))
-    for at in np.unique(np.searchsorted(breaks, np.flatnonzero(untidy))).tolist():
+    to_squeeze = np.unique(np.searchsorted(breaks, np.flatnonzero(untidy)))
+    for at in to_squeeze.tolist():
         folds[at] = " ".join(folds[at].split())
-
-    changed = np.unique(np.searchsorted(breaks, starts[(ends - starts > 1) | (codes[starts] != ord("0"))]))
-    spans = zip(changed.tolist(), breaks[changed - 1].tolist(), breaks[changed].tolist(), strict=True)
-    return folds, [(at, lowered[begin + 1 if at else 0 : end]) for at, begin, end in spans]
+    numbered = np.unique(np.searchsorted(breaks, starts[(ends - starts > 1) | (codes[starts] != ord("0"))]))
+    return folds, to_squeeze, numbered
 
 
 def _keys(lines: Sequence[str], inked: Bools, hashes: U64, document: I64, prose: Bools) -> Iterator[tuple[I64, U64]]:
