@@ -2,11 +2,13 @@
 
 import itertools
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.spans import LedgerEntry, Span, apply, compose, ledger, merge_adjacent, restore
+from transforms.select import removed_spans
+from transforms.spans import LedgerEntry, Span, apply, compose, ledger, merge_adjacent, restore, to_arrow
 
 
 @st.composite
@@ -50,6 +52,21 @@ def test_lengths_add_up(case):
     composed = compose(repairs, removals)
     change = sum(len(entry.text) - len(entry.span.replacement) for entry in ledger(original, composed))
     assert len(original) == len(apply(original, composed)) + change
+
+
+@given(st.lists(two_steps(), max_size=4), st.integers(0, 2))
+def test_the_ledger_of_all_documents_is_that_of_each(cases, cut):
+    composed = [(original, compose(repairs, removals)) for original, repairs, removals in cases]
+    ids = [f"{number}" for number in range(len(cases))]
+    originals = pa.array([original for original, _ in composed], pa.string())
+    spans = to_arrow([spans for _, spans in composed])
+    documents = pa.table({"id": pa.array(ids, pa.string()), "original": originals, "spans": spans})
+    expected = [
+        (name, seq, *entry.span[:2], entry.clean_start, entry.text, *entry.span[2:])
+        for name, (original, spans) in list(zip(ids, composed, strict=True))[cut:]
+        for seq, entry in enumerate(ledger(original, spans))
+    ]
+    assert [tuple(row.values()) for row in removed_spans(documents.slice(cut)).to_pylist()] == expected
 
 
 def span(start, end, replacement="", rule="r", reason="boilerplate.share"):
