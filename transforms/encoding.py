@@ -34,6 +34,7 @@ from typing import NamedTuple
 
 import ftfy
 import pyarrow as pa
+import pyarrow.compute as pc
 from ftfy.badness import MOJIBAKE_CATEGORIES
 from ftfy.chardata import C1_CONTROL_RE, CONTROL_CHARS, HTML_ENTITY_RE
 from ftfy.fixes import ANSI_RE, SURROGATE_PAIR_RE, SURROGATE_RE, fix_c1_controls, fix_surrogates, unescape_html
@@ -552,7 +553,8 @@ def repair_encoding(documents: pa.Table, config: Config) -> pa.Table:
     A document past a limit gets `reject_reason` and keeps its original as text. That a record was decoded from
     another `charset` than UTF-8 changed no character of the original: an empty span before the first says it.
     """
-    texts: list[str] = []
+    repaired: list[str] = []
+    is_repaired: list[bool] = []
     spans: list[list[Span]] = []
     reasons = documents["reject_reason"].to_pylist()
     details = documents["reject_detail"].to_pylist()
@@ -565,12 +567,16 @@ def repair_encoding(documents: pa.Table, config: Config) -> pa.Table:
                 text, changes = repair_text(original, config.limits)
             except RecordError as error:
                 reasons[row], details[row], stages[row] = error.reason, error.detail, "repair"
-        texts.append(text)
+        is_repaired.append(bool(changes))
+        if changes:
+            repaired.append(text)
         decoding = Span(0, 0, "", "encoding.mojibake", f"decode.{charset}", DECODING)
         spans.append([decoding, *changes] if charset else changes)
     return with_columns(
         documents,
-        text=texts,
+        text=pc.replace_with_mask(
+            documents["original"], pa.array(is_repaired, pa.bool_()), pa.array(repaired, pa.string())
+        ),
         spans=to_arrow(spans),
         reject_reason=reasons,
         reject_detail=details,
