@@ -193,7 +193,9 @@ def _documents(
             if count:
                 found.setdefault(source.name, []).append(source.take(count))
         if CLEANED in found:
-            for name, table in selecting.parted(pa.concat_tables(found.pop(CLEANED))).items():
+            # Restored records have their columns in another order than new ones.
+            cleaned = pa.concat_tables(found.pop(CLEANED), promote_options="default")
+            for name, table in selecting.parted(cleaned).items():
                 found.setdefault(name, []).append(table)
         for name, spool in spooled.items():
             spool.add(_joined(name, found))
