@@ -55,7 +55,7 @@ FACTS = pa.schema(
 )
 PIECE_PARAGRAPHS = pa.schema([("paragraph", pa.uint64()), ("at", pa.uint64()), ("chars", pa.int32())])
 BY_LANGUAGE = [("language", "ascending"), ("id", "ascending")]
-CLEANED_ROWS = 512
+CLEANED_ROWS = 256
 # More equals than come in at once.
 BEYOND = 1 << 32
 # Of a restored record, what was decided of it and stands (transforms/dedup/succession.py).

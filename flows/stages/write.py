@@ -41,7 +41,7 @@ _KEYS = pa.schema([("language", pa.string()), ("id", pa.string())])
 # Not a table: documents of which it isn't said yet where they go.
 CLEANED = "cleaned"
 # Rows of a group that are held at once.
-WINDOW_ROWS = 4_096
+WINDOW_ROWS = 2_048
 # A row between two tables: it may have a reason, or none.
 MOVED = pa.schema([field.with_nullable(True) for field in TABLES["rejected"]])
 PATHS = pa.schema([("path", pa.string()), ("documents", pa.int64()), ("rejected", pa.int64())])
