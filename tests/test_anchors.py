@@ -24,6 +24,7 @@ from transforms.boilerplate.lines import is_prose, line_hashes
 from transforms.boilerplate.strip import removals
 from transforms.boilerplate.templates import NO_TEMPLATES
 from transforms.config import Boilerplate
+from transforms.folding import unaccent
 from transforms.scripts import FULL_STOPS, first_script
 
 LANGUAGES = (
@@ -155,6 +156,36 @@ def test_lines_are_tried_by_each_pattern_that_they_match() -> None:
             assert [pattern for pattern in candidates if pattern in matching] == matching
 
 
+PARTS = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["Text", "Foto", "Fotos", "By", "von", "文", "图", "取材", "und", "Max Muster", "Jane Doe", "张三"]
+        ),
+        st.sampled_from(
+            [":", " : ", "：", "/", "＝", "(", ")", "（Text）", " (Fotos)", ", ", " | ", " ", "•", "»", "·", "7"]
+        ),
+        st.text(max_size=3),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(PARTS.filter(lambda line: line == line.strip()))
+@settings(max_examples=2000)
+def test_credits_are_asked_for_wherever_there_are_some(line: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anchors, "_may_be_credits", lambda line, first: True)
+        expected = anchors.match_line.__wrapped__(line)
+    assert anchors.match_line.__wrapped__(line) == expected
+
+
+@given(st.text(alphabet="abÄßяЯ09 .", max_size=50))
+def test_words_are_glued_where_a_capital_follows_a_small_letter(line: str) -> None:
+    small, capital = "[a-zß-öø-ÿā-ž0-9а-яёіїєґ]", "[A-ZÀ-ÖØ-ÞĀ-ŽА-ЯЁІЇЄҐ]"
+    found = anchors._IS_GLUED.search(line, 0, anchors.LABEL_LIMIT)
+    assert (found is None) is (re.search(small + capital, line[: anchors.LABEL_LIMIT]) is None)
+
+
 PARAGRAPH_PATTERNS = [
     pattern if rule.cased else anchors._fold_pattern(pattern)
     for rule in rules()
@@ -217,6 +248,12 @@ def test_every_language_covers_every_subject(language: str, subject: str) -> Non
 )
 def test_folding_keeps_the_letters_of_every_script(text: str, folded: str) -> None:
     assert fold(text) == normalize("NFKD", folded)
+
+
+@given(st.text(alphabet="ıىةیکہँ’‘ʼ–—ⓒiيöé e\u0301ab"))
+def test_letters_variants_are_replaced_wherever_they_stand(text: str) -> None:
+    plain = dict(zip("ıىةیکہ\u0901’‘ʼ–—ⓒ", "iيهيكه\u0902'''--©", strict=True))
+    assert unaccent(text) == re.sub("[\u0300-\u036f]", "", normalize("NFKD", "".join(plain.get(c, c) for c in text)))
 
 
 @pytest.mark.parametrize("text", ["উদ্যোগ", "น้ำ", "ガラス", "한국어", "é", "ஒளியோ", "ကို"])

@@ -23,6 +23,7 @@ import flows.compare.join
 import flows.compare.pair
 import flows.run
 import flows.state
+import transforms.pipeline
 from flows.store import Store
 from flows.versions.checks import verify
 from tests.conftest import Run, article, rows
@@ -37,6 +38,7 @@ CUTS: Mapping[str, Mapping[Any, Mapping[str, int]]] = {
         flows.state: {"MERGE_ROWS": 50},
         flows.compare.join: {"RANGE_KEYS": 500},
         flows.compare.pair: {"PART_CHARS": 5000},
+        transforms.pipeline: {"PART_BYTES": 2000},
     },
     "merged": {flows.run: {"MOST_GROUPS": 2, "SMALL_TEXT": 1}},
 }

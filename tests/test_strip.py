@@ -8,6 +8,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.boilerplate.evidence import _CODE as CODE
+from transforms.boilerplate.evidence import Page
 from transforms.boilerplate.lines import Kind, fold, index, is_prose, is_teaser, line_hashes
 from transforms.boilerplate.strip import removals, spans
 from transforms.boilerplate.templates import NO_TEMPLATES, Templates
@@ -458,3 +460,9 @@ def test_an_article_appended_under_another_goes():
     assert left_of(text, site(text, *others)) == first
     update = page("The Tram of our quay", f"{BODY} New.", "The Lamp of our quay", f"{BODY} Lamp.")
     assert left_of(update, site(update, *others)) == update  # one paragraph above is what an update has
+
+
+@given(st.text(alphabet="ab =-><{};:(*returndf", min_size=1).filter(lambda line: line == line.strip()))
+def test_code_is_seen_wherever_its_pattern_finds_some(line):
+    found = Page([line], line_hashes(line), NO_TEMPLATES, False, Boilerplate())
+    assert found.is_code(0) is (CODE.search(line) is not None)

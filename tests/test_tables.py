@@ -78,6 +78,16 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     assert pa.concat_tables(read_batches(store, ref, ["id", "language"])).equals(table.select(["language", "id"]))
 
 
+def test_some_columns_of_rows_do_not_hold_the_others(tmp_path):
+    table = pa.table({"id": ["a", "b"], "text": ["long " * 10_000] * 2})
+    store = Store(tmp_path)
+    with store.put("a.arrow") as path:
+        write_rows(path, table)
+    (ids,) = read_batches(store, Ref("data", "a.arrow", store.sha256("a.arrow")), ["id"])
+    assert ids["id"].to_pylist() == ["a", "b"]
+    assert ids.get_total_buffer_size() < 1000
+
+
 def test_damaged_rows_are_an_error(tmp_path):
     store = Store(tmp_path)
     with store.put("a.arrow") as path:
