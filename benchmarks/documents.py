@@ -184,7 +184,7 @@ def site(number: int) -> Site:
     chance = random.Random(f"site {number}")
     language = [language for language in LANGUAGES for _ in range(_furniture()[language]["sites"])][number % SITES]
     slogan = reworded(chance.choice(prose(language).sentences), language, chance)
-    return Site(number, language, f"site{number}.example.org", slogan[:90], _furniture()[language])
+    return Site(number, language, f"site{number}.example", slogan[:90], _furniture()[language])
 
 
 def reworded(sentence: str, language: str, chance: random.Random) -> str:
