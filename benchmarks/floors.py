@@ -12,6 +12,8 @@ CEILINGS = ("articles_gone_share", "article_lost_share", "around_left_share")
 
 # Of fewer bytes starting is most of the cost, and no floor on speed is asked.
 SPEED_BYTES = 20_000_000
+# Of fewer bytes one paragraph is more than may be lost of all.
+LOST_BYTES = 5_000_000
 
 
 def shares(counts: Mapping[str, Any]) -> dict[str, float]:
@@ -36,6 +38,8 @@ def measures(result: Mapping[str, Any]) -> dict[str, float]:
     if "tamis" not in tools:
         return {}
     found = shares(tools["tamis"]["counts"])
+    if result["bytes"] < LOST_BYTES:
+        found.pop("article_lost_share", None)
     if result["bytes"] >= SPEED_BYTES:
         own = tools["tamis"]["mb_a_cpu_second"]
         found["mb_a_cpu_second"] = own

@@ -90,6 +90,8 @@ def test_what_tamis_makes_of_them_is_above_the_floors(made, tmp_path):
         "tools": {"tamis": {"counts": counts}},
     }
     assert floors.unmet(kind, said) == []
+    assert counts["articles_gone"] == 0
+    assert counts["article_lost"] < 0.002 * counts["article"]
 
 
 def test_so_many_megabytes():
