@@ -52,7 +52,7 @@ from transforms.schema import VERSION as SCHEMA_VERSION
 
 # What a worker reads at a time; files are written larger, from many pieces.
 PIECE_BYTES = 8 * 1024 * 1024
-# Input for which one part of a reduce is enough: of 256 MB of articles, counting lines takes 350 MB of memory.
+# Input for which one part of a reduce is enough: a worker that counts the lines of 256 MB of articles has 400 MB.
 PART_BYTES = 1 << 28
 # A compressed file opens to about so many times its bytes.
 EXPANDS = 4
