@@ -585,22 +585,21 @@ class Run:
             )
             for source, parts in paired.counts["sources"]
         ]
-        tokens = self._do("tokens", texts)
+        tokens: dict[int, list[Ref]] = {part: [] for part in paired.counts["parts"]}
+        for one, (_, parts) in zip(self._do("tokens", texts), paired.counts["sources"], strict=True):
+            for part in parts:
+                tokens[part].append(one[f"{part}.arrow"])
         verifies = [
             Step(
                 verify.verify_pairs,
                 {
                     "pairs": paired["pairs.parquet"],
                     "contents": paired["contents.parquet"],
-                    "texts": [
-                        one[f"{part}.arrow"]
-                        for one, (_, parts) in zip(tokens, paired.counts["sources"], strict=True)
-                        if part in parts
-                    ],
+                    "texts": refs,
                 },
                 {"part": part, "config": self.config},
             )
-            for part in paired.counts["parts"]
+            for part, refs in tokens.items()
         ]
         verified = self._do("verify", verifies)
         self.edges = [one["edges.parquet"] for one in verified]

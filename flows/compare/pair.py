@@ -5,7 +5,7 @@ is a question to their words (transforms/dedup/succession.py).
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from flows.compare.join import PAIRS
 from flows.compare.match import present
 from flows.stages.clean import FACTS
-from flows.state import ROWS, at_of, linked_rows
+from flows.state import at_of, linked_rows
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import U64, concat, distinct, is_among, look_up, open_table, read_table, write_work
@@ -38,6 +38,15 @@ PAIRED = pa.schema(
 WANTED = pa.schema(
     [("source", pa.int32()), ("part", pa.int32()), ("number", pa.uint32()), ("row", pa.int32()), ("id", pa.string())]
 )
+SOURCES = pa.schema(
+    [
+        ("content", pa.uint64()),
+        ("source", pa.int32()),
+        ("row", pa.int32()),
+        ("id", pa.string()),
+        ("chars", pa.int32()),
+    ]
+)
 
 
 def pair_up(
@@ -57,28 +66,28 @@ def pair_up(
     """`contents.parquet`: the contents of pairs; `pairs.parquet`, by part; `wanted.parquet`: their texts, by source.
     `files` has the published files: (first group, last group, whether of documents)."""
     store = work.store
-    pairs = [read_table(store, ref) for ref in joined]
-    found = distinct(np.concatenate([_numbered(table) for table in pairs])) if pairs else np.zeros(0, np.uint64)
+    pairs = [_numbered(read_table(store, ref)) for ref in joined]
+    found = distinct(*pairs)
+    del pairs
     earlier, later = found >> np.uint64(32), found & np.uint64(0xFFFFFFFF)
     fresh = read_table(store, numbers)
     content_of_new = np.zeros(len(fresh), np.uint64)
     content_of_new[fresh["number"].to_numpy().astype(np.int64) - before] = fresh["content"].to_numpy()
-    used = distinct(np.concatenate([earlier, later]))
-    content = dict(zip(used.tolist(), _contents(work, contents, used, before, content_of_new).tolist(), strict=True))
-    one = np.array([content[number] for number in earlier.tolist()], np.uint64)
-    other = np.array([content[number] for number in later.tolist()], np.uint64)
-    keyed = _key_pairs(work, contested, old, facts)
-    one = np.concatenate([one, np.array([a for a, _ in keyed], np.uint64)])
-    other = np.concatenate([other, np.array([b for _, b in keyed], np.uint64)])
-    flags = np.stack([np.arange(len(one)) < len(found), np.arange(len(one)) >= len(found)])
+    used = distinct(earlier, later)
+    content = _contents(work, contents, used, before, content_of_new)
+    keyed = np.array(_key_pairs(work, contested, old, facts), np.uint64).reshape(-1, 2)
+    one = np.concatenate([content[np.searchsorted(used, earlier)], keyed[:, 0]])
+    other = np.concatenate([content[np.searchsorted(used, later)], keyed[:, 1]])
+    is_candidate = np.arange(len(one)) < len(found)
+    flags = np.stack([is_candidate, ~is_candidate])
 
-    wanted = distinct(np.concatenate([one, other]))
-    sources = _sources(work, wanted, fresh, links, rows, files)
-    there = np.array([value in sources for value in wanted.tolist()], np.bool_)
-    stays = (one != other) & _at(wanted, there, one) & _at(wanted, there, other)
+    sources = _sources(work, distinct(one, other), fresh, links, rows, files)
+    there = sources["content"].to_numpy()
+    stays = (one != other) & is_among(one, there) & is_among(other, there)
     one, other, flags = _merged(one[stays], other[stays], flags[:, stays])
-    kept = distinct(np.concatenate([one, other]))
-    chars = np.array([sources[value][3] for value in kept.tolist()], np.int64)
+    kept = distinct(one, other)
+    sources = sources.filter(pa.array(is_among(there, kept)))
+    chars = sources["chars"].to_numpy().astype(np.int64)
     first, second = np.searchsorted(kept, one), np.searchsorted(kept, other)
     part = np.cumsum(chars[first] + chars[second]) // PART_CHARS
     table = pa.table(
@@ -89,21 +98,21 @@ def pair_up(
         write_work(path, table, sorted_by="part")
     with work.put("contents.parquet") as path:
         write_work(path, pa.table({"content": pa.array(kept)}))
-    needed = sorted(
-        {(p, n) for p, a, b in zip(part.tolist(), first.tolist(), second.tolist(), strict=True) for n in (a, b)}
-    )
-    texts = [(*sources[int(kept[number])][:3], part, number) for part, number in needed]
-    places = sorted((source, part, number, row, document) for source, row, document, part, number in texts)
-    columns = list(zip(*places, strict=True)) or [()] * len(WANTED)
+    needed = distinct(*(part.astype(np.uint64) << np.uint64(32) | end.astype(np.uint64) for end in (first, second)))
+    number = (needed & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    texts = sources.take(pa.array(number))
+    columns = {"part": (needed >> np.uint64(32)).astype(np.int32), "number": number}
+    wanted = pa.table([columns[name] if name in columns else texts[name] for name in WANTED.names], schema=WANTED)
+    wanted = wanted.sort_by([(name, "ascending") for name in ("source", "part", "number")])
     with work.put("wanted.parquet") as path:
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, WANTED, strict=True)]
-        write_work(path, pa.table(arrays, schema=WANTED), sorted_by="source")
-    by_source: dict[int, set[int]] = defaultdict(set)
-    for source, part, *_ in places:
-        by_source[source].add(part)
+        write_work(path, wanted, sorted_by="source")
+    by_source: dict[int, list[int]] = defaultdict(list)
+    places = wanted.group_by(["source", "part"], use_threads=False).aggregate([])
+    for source, of in zip(places["source"].to_pylist(), places["part"].to_pylist(), strict=True):
+        by_source[source].append(of)
     return {
         "pairs": len(table),
-        "parts": sorted({part for _, part, *_ in places}),
+        "parts": np.unique(part).tolist(),
         "sources": [[source, sorted(parts)] for source, parts in sorted(by_source.items())],
     }
 
@@ -167,30 +176,29 @@ def _key_pairs(work: Work, contested: Ref, old: Ref, facts: Sequence[Ref]) -> li
 
 def _sources(
     work: Work, wanted: U64, fresh: pa.Table, links: Sequence[Ref], rows: Sequence[Ref], files: Sequence[Sequence[int]]
-) -> Mapping[int, tuple[int, int, str | None, int]]:
-    """Where the text of each content stands: (source, row, id, characters). Contents of which no document is there
-    any more have none."""
-    sources: dict[int, tuple[int, int, str | None, int]] = {}
-    old = present(linked_rows(work.store, links, rows, wanted))
-    hit = is_among(at_of(old["content_hash"].to_pylist()), wanted)
-    for row in sorted(
-        concat(ROWS, [old.filter(pa.array(hit))]).to_pylist(), key=lambda row: (row["reason"] is not None, row["id"])
-    ):
-        is_kept = row["reason"] is None
-        for number, (low, high, of_documents) in enumerate(files):
-            if low <= row["group"] <= high and bool(of_documents) == is_kept:
-                content = int(row["content_hash"][:16], 16)
-                sources.setdefault(content, (-1 - number, 0, row["id"], row["chars"]))
+) -> pa.Table:
+    """Where the text of each content stands: SOURCES, a row each, sorted. Contents of which no document is there any
+    more have none."""
     mine = fresh.filter(pa.array(is_among(fresh["content"].to_numpy(), wanted)))
-    columns = (mine[name].to_pylist() for name in ("piece", "row", "content", "chars"))
-    for piece, row, content, chars in zip(*columns, strict=True):
-        sources[content] = (piece, row, None, chars)
-    return sources
-
-
-def _at(values: U64, flags: npt.NDArray[np.bool_], wanted: U64) -> npt.NDArray[np.bool_]:
-    result: npt.NDArray[np.bool_] = flags[np.searchsorted(values, wanted)]
-    return result
+    mine = pa.table(
+        [mine["content"], mine["piece"], mine["row"], pa.nulls(len(mine), pa.string()), mine["chars"]], schema=SOURCES
+    )
+    old = present(linked_rows(work.store, links, rows, wanted))
+    contents = at_of(old["content_hash"].to_pylist())
+    is_kept, group = pc.is_null(old["reason"]).to_numpy(), old["group"].to_numpy()
+    source = np.zeros(len(old), np.int32)
+    for number, (low, high, of_documents) in enumerate(files):
+        source[(low <= group) & (group <= high) & (is_kept == bool(of_documents))] = -1 - number
+    old = pa.table(
+        [contents, source, np.zeros(len(old), np.int32), old["id"], old["chars"], ~is_kept],
+        schema=SOURCES.append(pa.field("is_rejected", pa.bool_())),
+    )
+    old = old.filter(pa.array(is_among(contents, wanted) & (source < 0)))
+    old = old.sort_by([("is_rejected", "ascending"), ("id", "ascending")]).select(SOURCES.names)
+    # Of several rows of one content the first: this run's, or else one that is kept.
+    found = pa.concat_tables([mine, old])
+    _, first = np.unique(found["content"].to_numpy(), return_index=True)
+    return found.take(pa.array(first))
 
 
 def _merged(one: U64, other: U64, flags: npt.NDArray[np.bool_]) -> tuple[U64, U64, npt.NDArray[np.bool_]]:
