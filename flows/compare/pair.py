@@ -80,6 +80,7 @@ def pair_up(
     other = np.concatenate([content[np.searchsorted(used, later)], keyed[:, 1]])
     is_candidate = np.arange(len(one)) < len(found)
     flags = np.stack([is_candidate, ~is_candidate])
+    del found, earlier, later  # of many millions of pairs each of these is much
 
     sources = _sources(work, distinct(one, other), fresh, links, rows, files)
     there = sources["content"].to_numpy()
@@ -99,11 +100,13 @@ def pair_up(
     with work.put("contents.parquet") as path:
         write_work(path, pa.table({"content": pa.array(kept)}))
     needed = distinct(*(part.astype(np.uint64) << np.uint64(32) | end.astype(np.uint64) for end in (first, second)))
+    del one, other, first, second
+    source = sources["source"].to_numpy()
+    needed = needed[np.argsort(source[needed & np.uint64(0xFFFFFFFF)], kind="stable")]
     number = (needed & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-    texts = sources.take(pa.array(number))
+    texts = sources.select(["source", "row", "id"]).take(pa.array(number))
     columns = {"part": (needed >> np.uint64(32)).astype(np.int32), "number": number}
     wanted = pa.table([columns[name] if name in columns else texts[name] for name in WANTED.names], schema=WANTED)
-    wanted = wanted.sort_by([(name, "ascending") for name in ("source", "part", "number")])
     with work.put("wanted.parquet") as path:
         write_work(path, wanted, sorted_by="source")
     by_source: dict[int, list[int]] = defaultdict(list)
