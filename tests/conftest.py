@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -105,6 +106,21 @@ def run_in_prefect(prefect_api: str) -> Run:
         return summary
 
     return _run
+
+
+def ended(process: subprocess.Popen[Any], seconds: float) -> bool:
+    """Whether a process that is told to end ends. Prefect's worker (3.8.8) may hang after the first signal, its runs
+    over and its event loop idle: a second one ends it, where compose and systemd send SIGKILL."""
+    for _ in range(2):
+        process.terminate()
+        try:
+            process.wait(timeout=seconds / 2)
+        except subprocess.TimeoutExpired:
+            continue
+        return True
+    process.kill()
+    process.wait()
+    return False
 
 
 def manifest_of(curated: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import pytest
 import yaml
 
 from flows.curate import curate
-from tests.conftest import article, rows
+from tests.conftest import article, ended, rows
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -329,15 +329,7 @@ class Host:
 
     def stop(self) -> None:
         """SIGTERM, newest first, as compose does it; who doesn't end within a minute fails the test."""
-        late = []
-        for process in reversed(self.running):
-            process.terminate()
-            try:
-                process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                late.append(process.args)
+        late = [process.args for process in reversed(self.running) if not ended(process, 60)]
         assert not late, self.said()
 
 

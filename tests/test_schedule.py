@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from flows.store import Store
-from tests.conftest import article, curated_by, tree
+from tests.conftest import article, curated_by, ended, tree
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.flow
@@ -277,7 +277,7 @@ def test_every_command_of_the_operations_page_works(server, tmp_path):
         elif goes_on is not None:
             said = tmp_path / "said.log"
             wait_for(command, 240, lambda: goes_on in said.read_text(), said)  # noqa: B023
-            process.terminate()
+            assert ended(process, 240)
         assert process.wait(timeout=240) is not None
         if goes_on is None:
             assert process.returncode == 0, f"{command}\n{(tmp_path / 'said.log').read_text()[-2000:]}"
