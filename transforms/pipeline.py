@@ -47,6 +47,7 @@ def clean(documents: pa.Table, templates: Mapping[str, Templates], config: Confi
 def _stripped(documents: pa.Table, templates: Mapping[str, Templates], config: Config) -> pa.Table:
     """Stripped and described, part by part: what a line was for the one is at hand for the other."""
     sizes = pc.binary_length(documents["text"]).to_pylist()
+    # One part of no documents, too: it has the columns.
     rows = list(batches(range(len(documents)), lambda row: sizes[row], PART_BYTES)) or [[0]]
     parts = (documents.slice(part[0], len(part)) for part in rows)
     found = [describe_documents(strip_boilerplate(part, templates, config)) for part in parts]

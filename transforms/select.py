@@ -2,7 +2,7 @@
 the reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -56,17 +56,14 @@ def select_documents(
     return Selection(
         _rows(documents, order.filter(is_kept), DOCUMENTS),
         _rows(documents, order.filter(pc.invert(is_kept)), REJECTED),
-        removed_spans(_columns(documents, REMOVED_FROM).take(order)),
+        removed_spans(documents.select(REMOVED_FROM).take(order)),
     )
 
 
 def _rows(documents: pa.Table, order: pa.Array, schema: pa.Schema) -> pa.Table:
     """These rows, as they are published: texts are copied once, and only those that are."""
-    return publishable(_columns(documents, schema.names).take(order), schema)
-
-
-def _columns(documents: pa.Table, names: Sequence[str]) -> pa.Table:
-    return documents.select([name for name in names if name in documents.column_names])
+    there = [name for name in schema.names if name in documents.column_names]
+    return publishable(documents.select(there).take(order), schema)
 
 
 def publishable(documents: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -38,6 +38,7 @@ PAIRED = pa.schema(
 WANTED = pa.schema(
     [("source", pa.int32()), ("part", pa.int32()), ("number", pa.uint32()), ("row", pa.int32()), ("id", pa.string())]
 )
+# Where the text of a content stands, as in WANTED.
 SOURCES = pa.schema(
     [
         ("content", pa.uint64()),
