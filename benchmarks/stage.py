@@ -77,7 +77,9 @@ def sign(store: Store, name: str, documents: pa.Table, batch: int = 1, is_publis
     if is_published:
         write_paragraphs(work, documents, facts)
         with work.put("cleaned.arrow") as path:
-            write_rows(path, documents.drop_columns(["repaired", "template_share", "bands", "tokens", "chars"]))
+            write_rows(
+                path, documents.drop_columns(["repaired", "template_share", "bands", "digest", "tokens", "chars"])
+            )
     keys = len(documents) * documents["bands"].type.list_size
     text = pc.sum(pc.binary_length(documents["text"])).as_py() or 0
     return Done(work.outputs, {"documents": size, "keys": keys, "text": text}, 0.0, 0.0)

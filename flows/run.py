@@ -564,6 +564,7 @@ class Run:
             pair.pair_up,
             {
                 "joined": [one["pairs.parquet"] for one in joined],
+                "digests": [one["digests.arrow"] for one in self.cleaned],
                 **{name: matched[f"{name}.parquet"] for name in ("contested", "old", "numbers")},
                 "facts": facts,
                 **_of(state, "contents", "links", "rows"),
@@ -571,35 +572,30 @@ class Run:
             {
                 "before": before,
                 "files": [[*entry["groups"], entry["table"] == "documents"] for entry in published_files],
+                "config": self.config,
             },
         )
         (paired,) = self._do("pair", [step])
+        sources = paired.counts["sources"]
         texts = [
             Step(
                 verify.token_texts,
-                {
-                    "wanted": paired["wanted.parquet"],
-                    "text": self.cleaned[source]["tokens.arrow"] if source >= 0 else _ref(published_files[-1 - source]),
-                },
-                {"source": source, "parts": parts},
+                {"published": paired["published.parquet"], "file": _ref(published_files[-1 - source])},
+                {"source": source},
             )
-            for source, parts in paired.counts["sources"]
+            for source in sources
+            if source < 0
         ]
-        tokens: dict[int, list[Ref]] = {part: [] for part in paired.counts["parts"]}
-        for one, (_, parts) in zip(self._do("tokens", texts), paired.counts["sources"], strict=True):
-            for part in parts:
-                tokens[part].append(one[f"{part}.arrow"])
+        # Published files come first among the sources.
+        tokens = [one["tokens.arrow"] for one in self._do("tokens", texts)]
+        tokens += [self.cleaned[source]["tokens.arrow"] for source in sources if source >= 0]
         verifies = [
             Step(
                 verify.verify_pairs,
-                {
-                    "pairs": paired["pairs.parquet"],
-                    "contents": paired["contents.parquet"],
-                    "texts": refs,
-                },
-                {"part": part, "config": self.config},
+                {"pairs": paired["pairs.parquet"], "contents": paired["contents.parquet"], "tokens": tokens},
+                {"part": part, "sources": sources, "config": self.config},
             )
-            for part, refs in tokens.items()
+            for part in paired.counts["parts"]
         ]
         verified = self._do("verify", verifies)
         self.edges = [one["edges.parquet"] for one in verified]

@@ -29,7 +29,7 @@ from transforms.dedup.bands import PARTNERS, band_keys, pairs_of_buckets
 from transforms.dedup.clusters import Edges, cluster, own_stretch, verify
 from transforms.dedup.exact import content_hash, exact_duplicates, repaired_hash, sign_documents
 from transforms.dedup.index import merged_by
-from transforms.dedup.minhash import shingles, shingles_of, sketches
+from transforms.dedup.minhash import DIGEST_SHINGLES, digests_of, may_be_alike, shingles, shingles_of, sketches
 from transforms.dedup.paragraphs import PARAGRAPH_CHARS, paragraphs_of
 from transforms.dedup.tokens import packed_tokens, tokens_of, unpack_tokens
 from transforms.errors import RefusedError
@@ -187,6 +187,33 @@ BODY, OTHER = prose(1, 300), prose(2, 300)
 )
 def test_verification(second, expected):
     assert verified(BODY, second) == expected
+
+
+def test_digests_show_what_is_unlike_and_never_what_is_alike():
+    """Of pairs at every similarity: none of .3 or more is left out, and few of unrelated texts stay."""
+    bodies = [prose(seed, 400) for seed in range(60)]
+    texts = [*bodies, *(edited(body, share, 1) for body in bodies for share in (0.05, 0.1, 0.2, 0.3))]
+    documents = unpack_tokens(packed_tokens(pa.array(texts)))
+    pairs = np.array([(one, other) for one in range(60) for other in range(60, 300)])
+    sets = [set(shingle.tolist()) for shingle in shingles_of(documents)]
+    jaccard = np.array([len(sets[a] & sets[b]) / len(sets[a] | sets[b]) for a, b in pairs.tolist()])
+    may = may_be_alike(digests_of(documents), pairs, 0.25)
+    assert (jaccard >= 0.3).sum() > 150
+    assert may[jaccard >= 0.3].all()
+    assert (jaccard < 0.02).sum() > 10_000
+    assert may[jaccard < 0.02].mean() < 0.01
+    assert may_be_alike(digests_of(documents), pairs, 0.0).all()
+
+
+def test_a_short_text_has_no_digest_and_may_be_like_any():
+    words = prose(1, DIGEST_SHINGLES + 2).split()
+    long, short = " ".join(words), " ".join(words[1:])
+    digest = digests_of(unpack_tokens(packed_tokens(pa.array([long, short, OTHER]))))
+    assert digest.is_valid().to_pylist() == [True, False, True]
+    assert may_be_alike(digest, np.array([[0, 1], [1, 2], [0, 2]]), 0.25).tolist() == [True, True, False]
+    texts = pa.array([long, short, OTHER])
+    table = with_columns(pa.table({"text": texts, "repaired": texts}), template_share=[0.0] * 3)
+    assert sign_documents(table)["digest"].combine_chunks().equals(digest)
 
 
 def test_own_stretch():

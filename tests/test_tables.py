@@ -9,7 +9,7 @@ import pytest
 
 from flows import tables
 from flows.store import Ref, Store
-from flows.tables import distinct, look_up, read_batches, read_rows, write_rows, write_sorted
+from flows.tables import distinct, look_up, read_batches, read_rows, take_rows, write_rows, write_sorted
 from transforms.errors import ShardError
 from transforms.schema import SPANS
 
@@ -76,6 +76,10 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     assert [len(batch) for batch in batches] == [2, 1]
     assert pa.concat_tables(batches).equals(table)
     assert pa.concat_tables(read_batches(store, ref, ["id", "language"])).equals(table.select(["language", "id"]))
+    with store.put("whole.arrow") as path:
+        write_rows(path, table)
+    taken = take_rows(store, Ref("data", "whole.arrow", ""), np.array([2, 0, 2]))
+    assert pa.Table.from_batches([taken]).equals(table.take([2, 0, 2]).combine_chunks())
 
 
 def test_some_columns_of_rows_do_not_hold_the_others(tmp_path):

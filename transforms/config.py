@@ -258,6 +258,11 @@ class Dedup(Settings):
     # Shorter than this, being contained says little: a caption, a notice.
     contained_shingles: Annotated[Count, Doc("Least 3-grams of the shorter one.")] = 20
 
+    @property
+    def least(self) -> float:
+        """The similarity of which a pair may be one at all."""
+        return min(self.jaccard, self.contained_jaccard)
+
 
 @dataclass(frozen=True, slots=True)
 class Succession(Settings):

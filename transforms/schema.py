@@ -291,7 +291,7 @@ REJECT_REASONS = (
 # that is UTF-8), which of its lines an extractor leaves out, the changes to it so far, the line index
 # (boilerplate/lines.py), the text before stripping and what went from it, in its coordinates, the share of template
 # lines in what stayed, the date of the last change as the page has it, the tokens (dedup/tokens.py), the band keys
-# (dedup/bands.py), how many characters are whole (dedup/exact.py).
+# (dedup/bands.py), the digest (dedup/minhash.py), how many characters are whole (dedup/exact.py).
 SPANS = pa.list_(
     pa.struct(
         [
@@ -316,6 +316,7 @@ _IN_WORK = {
     "modified_raw": _string,
     "long_lines": pa.list_(pa.uint64()),
     "bands": pa.list_(pa.uint64(), 32),
+    "digest": pa.binary(96),
     "tokens": pa.large_binary(),
     "chars": pa.int32(),
     "key": pa.uint64(),

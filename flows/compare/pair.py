@@ -6,6 +6,7 @@ is a question to their words (transforms/dedup/succession.py).
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +19,15 @@ from flows.stages.clean import FACTS
 from flows.state import at_of, linked_rows
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import U64, concat, distinct, is_among, look_up, open_table, read_table, write_work
+from flows.tables import U64, concat, distinct, is_among, look_up, open_table, read_rows, read_table, write_work
+from transforms.config import Config
+from transforms.dedup.minhash import may_be_alike
 from transforms.dedup.succession import ALL_PAIRED, paired
 
-# Characters whose pairs are verified at once: 100 MB of tokens and working memory.
+# Characters of texts that are verified at once: 100 MB of tokens and working memory.
 PART_CHARS = 1 << 25
 
-# `number` is the place in `contents.parquet`.
+# `one` and `other` are places in `contents.parquet`.
 PAIRED = pa.schema(
     [
         ("part", pa.int32()),
@@ -34,11 +37,8 @@ PAIRED = pa.schema(
         ("is_keyed", pa.bool_()),  # under one key
     ]
 )
-# A text stands in a row of piece `source`, or under an id in published file -1 - `source`.
-WANTED = pa.schema(
-    [("source", pa.int32()), ("part", pa.int32()), ("number", pa.uint32()), ("row", pa.int32()), ("id", pa.string())]
-)
-# Where the text of a content stands, as in WANTED.
+# The tokens of a content stand in a row of piece `source`; or they are made from the text of published file
+# -1 - `source` that has this id.
 SOURCES = pa.schema(
     [
         ("content", pa.uint64()),
@@ -48,11 +48,14 @@ SOURCES = pa.schema(
         ("chars", pa.int32()),
     ]
 )
+# `row` of a published text: how many of its file's come before it.
+CONTENTS = pa.schema([("content", pa.uint64()), ("source", pa.int32()), ("row", pa.int32())])
 
 
 def pair_up(
     work: Work,
     joined: Sequence[Ref],
+    digests: Sequence[Ref],
     contested: Ref,
     old: Ref,
     numbers: Ref,
@@ -63,15 +66,15 @@ def pair_up(
     *,
     before: int,
     files: Sequence[Sequence[int]],
+    config: Config,
 ) -> Counts:
-    """`contents.parquet`: the contents of pairs; `pairs.parquet`, by part; `wanted.parquet`: their texts, by source.
-    `files` has the published files: (first group, last group, whether of documents)."""
+    """`contents.parquet`: the contents of pairs, and where their tokens stand; `pairs.parquet`, by part;
+    `published.parquet`: the published texts among them, by file. `files` has the published files: (first group, last
+    group, whether of documents)."""
     store = work.store
-    pairs = [_numbered(read_table(store, ref)) for ref in joined]
-    found = distinct(*pairs)
-    del pairs
-    earlier, later = found >> np.uint64(32), found & np.uint64(0xFFFFFFFF)
     fresh = read_table(store, numbers)
+    found = _candidates(work, joined, digests, fresh, before, config)
+    earlier, later = found >> np.uint64(32), found & np.uint64(0xFFFFFFFF)
     content_of_new = np.zeros(len(fresh), np.uint64)
     content_of_new[fresh["number"].to_numpy().astype(np.int64) - before] = fresh["content"].to_numpy()
     used = distinct(earlier, later)
@@ -91,40 +94,50 @@ def pair_up(
     sources = sources.filter(pa.array(is_among(there, kept)))
     chars = sources["chars"].to_numpy().astype(np.int64)
     first, second = np.searchsorted(kept, one), np.searchsorted(kept, other)
-    part = np.cumsum(chars[first] + chars[second]) // PART_CHARS
+    is_next = np.ones(len(first), np.bool_)
+    np.not_equal(first[1:], first[:-1], out=is_next[1:])
+    part = np.cumsum(np.where(is_next, chars[first], 0) + chars[second]) // PART_CHARS
     table = pa.table(
         [part.astype(np.int32), first.astype(np.uint32), second.astype(np.uint32), *flags],
         schema=PAIRED,
     )
     with work.put("pairs.parquet") as path:
         write_work(path, table, sorted_by="part")
+    # The tokens of a file's texts will stand in the order in which these are.
+    source, row = sources["source"].to_numpy(), sources["row"].to_numpy().copy()
+    by_source = np.argsort(source, kind="stable")
+    published = by_source[source[by_source] < 0]
+    row[published] = np.arange(len(published)) - np.searchsorted(source[published], source[published])
+    with work.put("published.parquet") as path:
+        write_work(path, sources.select(["source", "id"]).take(pa.array(published)), sorted_by="source")
     with work.put("contents.parquet") as path:
-        write_work(path, pa.table({"content": pa.array(kept)}))
-    needed = distinct(*(part.astype(np.uint64) << np.uint64(32) | end.astype(np.uint64) for end in (first, second)))
-    del one, other, first, second
-    source = sources["source"].to_numpy()
-    needed = needed[np.argsort(source[needed & np.uint64(0xFFFFFFFF)], kind="stable")]
-    number = (needed & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-    texts = sources.select(["source", "row", "id"]).take(pa.array(number))
-    columns = {"part": (needed >> np.uint64(32)).astype(np.int32), "number": number}
-    wanted = pa.table([columns[name] if name in columns else texts[name] for name in WANTED.names], schema=WANTED)
-    with work.put("wanted.parquet") as path:
-        write_work(path, wanted, sorted_by="source")
-    by_source: dict[int, list[int]] = defaultdict(list)
-    places = wanted.group_by(["source", "part"], use_threads=False).aggregate([])
-    for source, of in zip(places["source"].to_pylist(), places["part"].to_pylist(), strict=True):
-        by_source[source].append(of)
-    return {
-        "pairs": len(table),
-        "parts": np.unique(part).tolist(),
-        "sources": [[source, sorted(parts)] for source, parts in sorted(by_source.items())],
-    }
+        write_work(path, pa.table([pa.array(kept), sources["source"], pa.array(row)], schema=CONTENTS))
+    return {"pairs": len(table), "parts": np.unique(part).tolist(), "sources": np.unique(source).tolist()}
 
 
-def _numbered(pairs: pa.Table) -> U64:
-    earlier, later = (pairs[name].to_numpy().astype(np.uint64) for name in PAIRS.names)
-    both: U64 = earlier << np.uint64(32) | later
-    return both
+def _candidates(
+    work: Work, joined: Sequence[Ref], digests: Sequence[Ref], fresh: pa.Table, before: int, config: Config
+) -> U64:
+    """The pairs that share a band key, as earlier << 32 | later; of two new texts only if their digests (of each piece,
+    by row) don't show that they are unlike."""
+    piece, row = fresh["piece"].to_numpy(), fresh["row"].to_numpy()
+    bounds = np.searchsorted(piece, np.arange(len(digests) + 1)).tolist()
+    tables = [
+        read_rows(work.store, ref).take(pa.array(row[start:end]))
+        for ref, (start, end) in zip(digests, pairwise(bounds), strict=True)
+    ]
+    digest = pa.concat_tables(tables)["digest"].combine_chunks().take(pa.array(np.argsort(fresh["number"].to_numpy())))
+    del tables
+    found: list[U64] = []
+    for ref in joined:
+        table = read_table(work.store, ref)
+        pairs = np.stack([table[name].to_numpy().astype(np.int64) for name in PAIRS.names], axis=1)
+        is_new = np.flatnonzero((pairs >= before).all(axis=1))
+        stays = np.ones(len(pairs), np.bool_)
+        stays[is_new] = may_be_alike(digest, pairs[is_new] - before, config.dedup.least)
+        earlier, later = pairs[stays].astype(np.uint64).T
+        found.append(earlier << np.uint64(32) | later)
+    return distinct(*found)
 
 
 def _contents(work: Work, files: Sequence[Ref], numbers: U64, before: int, fresh: U64) -> U64:

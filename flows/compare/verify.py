@@ -1,6 +1,6 @@
-"""Verify: the tokens of texts in pairs, source by source; then the pairs, part by part."""
+"""Verify: the tokens of published texts in pairs, file by file; then the pairs, part by part."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,38 +10,22 @@ from flows.compare.pair import PAIRED
 from flows.state import EDGES
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import concat, open_table, read_range, read_rows, read_table, write_rows, write_sorted, write_work
+from flows.tables import concat, open_table, read_range, read_table, take_rows, write_rows, write_sorted, write_work
 from transforms.config import Config
 from transforms.dedup.clusters import shared_shingles, verify
-from transforms.dedup.tokens import batches_of, packed_tokens, unpack_tokens
+from transforms.dedup.minhash import digests_of, may_be_alike
+from transforms.dedup.tokens import U32, batches_of, packed_tokens, unpack_tokens
 from transforms.errors import RefusedError
 from transforms.schema import column_type
 
-TOKENS = pa.schema([("number", pa.uint32()), ("tokens", column_type("tokens"))])
 OVERLAPS = pa.schema([("content", pa.uint64()), ("other", pa.uint64()), ("share", pa.float32())])
 
 
-def token_texts(work: Work, wanted: Ref, text: Ref, *, source: int, parts: Sequence[int]) -> Counts:
-    """The tokens of a source's texts that stand in pairs, a file a part: `text` is a piece's `tokens.arrow`, or a
-    published file, whose texts are signed again."""
-    here = read_range(work.store, wanted, source, source + 1)
-    if source >= 0:
-        rows = here["row"].to_numpy()
-        packed = read_rows(work.store, text)["tokens"].take(pa.array(rows)).combine_chunks()
-    else:
-        packed = _published(work, text, here["id"].to_pylist())
-    for part in parts:
-        at = pa.array(np.flatnonzero(here["part"].to_numpy() == part))
-        table = pa.table([here["number"].take(at).combine_chunks(), packed.take(at)], schema=TOKENS)
-        with work.put(f"{part}.arrow") as path:
-            write_rows(path, table)
-    return {"texts": len(here)}
-
-
-def _published(work: Work, file: Ref, ids: Sequence[str]) -> pa.Array:
-    """The tokens of published texts, in order of `ids`."""
+def token_texts(work: Work, published: Ref, file: Ref, *, source: int) -> Counts:
+    """`tokens.arrow`: the tokens of a published file's texts that stand in pairs."""
+    ids = read_range(work.store, published, source, source + 1)["id"]
     found: dict[str, pa.Scalar] = {}
-    wanted = pa.array(sorted(set(ids)), pa.string())
+    wanted = pa.array(sorted(set(ids.to_pylist())), pa.string())
     with open_table(work.store, file) as parquet:
         for group in range(parquet.metadata.num_row_groups):
             hit = pc.is_in(parquet.read_row_group(group, ["id"])["id"], wanted)
@@ -53,20 +37,33 @@ def _published(work: Work, file: Ref, ids: Sequence[str]) -> pa.Array:
             found |= dict(zip(rows["id"].to_pylist(), lists, strict=True))
     if len(found) != len(wanted):
         raise RefusedError(f"{file.key} should hold {len(wanted)} documents that are compared, it has {len(found)}")
-    return pa.array([found[document].as_py() for document in ids], column_type("tokens"))
+    tokens = pa.array([found[document].as_py() for document in ids.to_pylist()], column_type("tokens"))
+    with work.put("tokens.arrow") as path:
+        write_rows(path, pa.table({"tokens": tokens}))
+    return {"texts": len(ids)}
 
 
-def verify_pairs(work: Work, pairs: Ref, contents: Ref, texts: Sequence[Ref], *, part: int, config: Config) -> Counts:
+def verify_pairs(
+    work: Work, pairs: Ref, contents: Ref, tokens: Sequence[Ref], *, part: int, sources: Sequence[int], config: Config
+) -> Counts:
     """Verify the pairs of a part: `edges.parquet`, contents that are alike; `overlaps.parquet`: of pairs under one key,
-    the share of the shorter text that stands in the other."""
-    table = pa.concat_tables([read_rows(work.store, ref) for ref in texts]).sort_by("number")
-    numbers, documents = table["number"].to_numpy(), unpack_tokens(table["tokens"].combine_chunks())
+    the share of the shorter text that stands in the other. `tokens` are those of each of `sources`, row by row."""
     paired = read_range(work.store, pairs, part, part + 1, PAIRED.names)
-    places = np.searchsorted(numbers, np.stack([paired["one"].to_numpy(), paired["other"].to_numpy()], axis=1))
-    content = read_table(work.store, contents)["content"].to_numpy()
-    is_candidate = paired["is_candidate"].to_numpy(zero_copy_only=False)
-    edges = verify(documents, places[is_candidate], config.dedup)
-    one, other = content[numbers[edges.earlier]], content[numbers[edges.later]]
+    ends = np.stack([paired["one"].to_numpy(), paired["other"].to_numpy()], axis=1)
+    numbers, places = np.unique(ends, return_inverse=True)
+    places = places.reshape(ends.shape)
+    compared = read_table(work.store, contents).take(pa.array(numbers))
+    documents = _tokens(work, dict(zip(sources, tokens, strict=True)), compared)
+    content = compared["content"].to_numpy()
+    candidates = places[paired["is_candidate"].to_numpy(zero_copy_only=False)]
+    # Of two new texts this was asked before (`pair_up`): a pair is the same whatever day its two came.
+    with_old = np.flatnonzero((compared["source"].to_numpy() < 0)[candidates].any(axis=1))
+    used, at = np.unique(candidates[with_old], return_inverse=True)
+    stays = np.ones(len(candidates), np.bool_)
+    digest = digests_of([documents[place] for place in used.tolist()])
+    stays[with_old] = may_be_alike(digest, at.reshape(-1, 2), config.dedup.least)
+    edges = verify(documents, candidates[stays], config.dedup)
+    one, other = content[edges.earlier], content[edges.later]
     both = pa.concat_tables(
         [
             pa.table([one, other, edges.jaccard, edges.drops_later, edges.drops_earlier, edges.counts], schema=EDGES),
@@ -78,7 +75,18 @@ def verify_pairs(work: Work, pairs: Ref, contents: Ref, texts: Sequence[Ref], *,
     keyed = places[paired["is_keyed"].to_numpy(zero_copy_only=False)]
     common, sizes = shared_shingles(documents, keyed)
     share = common / np.maximum(1, sizes.min(axis=1)) if len(keyed) else np.zeros(0)
-    columns = [content[numbers[keyed[:, 0]]], content[numbers[keyed[:, 1]]], share.astype(np.float32)]
+    columns = [content[keyed[:, 0]], content[keyed[:, 1]], share.astype(np.float32)]
     with work.put("overlaps.parquet") as path:
         write_work(path, concat(OVERLAPS, [pa.table([pa.array(c) for c in columns], schema=OVERLAPS)]))
     return {"edges": len(one)}
+
+
+def _tokens(work: Work, sources: Mapping[int, Ref], contents: pa.Table) -> list[U32]:
+    """The tokens of these contents."""
+    source, row = contents["source"].to_numpy(), contents["row"].to_numpy()
+    order = np.argsort(source, kind="stable")
+    found: list[U32] = []
+    for at in np.split(order, np.flatnonzero(np.diff(source[order])) + 1):
+        if len(at):
+            found += unpack_tokens(take_rows(work.store, sources[int(source[at[0]])], row[at])["tokens"])
+    return [found[place] for place in np.argsort(order).tolist()]

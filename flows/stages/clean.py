@@ -60,6 +60,9 @@ CLEANED_ROWS = 256
 BEYOND = 1 << 32
 # Of a restored record, what was decided of it and stands (transforms/dedup/succession.py).
 RESTORED = ("leaves_for", "refused_of", "supersedes", "time")
+# What only the stages before ask.
+_UNPUBLISHED = ["left_out", "lines", "repaired", "removals", "template_share", "modified_raw"]
+_UNPUBLISHED += ["tokens", "bands", "digest", "chars"]
 
 
 # Of several scripts, and too short for one detector of languages to be sure.
@@ -120,9 +123,7 @@ def clean_piece(
     facts = _facts(documents, facts, restored, mended, time, is_fresh)
     write_paragraphs(work, documents, facts)
     write_facts(work, facts)
-    documents = documents.drop_columns(
-        ["left_out", "lines", "repaired", "removals", "template_share", "modified_raw", "bands", "tokens", "chars"]
-    )
+    documents = documents.drop_columns(_UNPUBLISHED)
     # Sorted as it is published, in small batches: whoever writes a file from many pieces reads each from the top.
     with work.put("cleaned.arrow") as path:
         write_rows(path, documents.sort_by(BY_LANGUAGE), CLEANED_ROWS)
@@ -262,7 +263,7 @@ def write_facts(work: Work, facts: pa.Table) -> None:
 
 
 def write_signatures(work: Work, documents: pa.Table) -> None:
-    """`keys.parquet`: the band keys of a piece's documents, sorted; `tokens.arrow`, row by row."""
+    """`keys.parquet`: the band keys of a piece's documents, sorted; `tokens.arrow` and `digests.arrow`, row by row."""
     rows = np.flatnonzero(
         pc.is_valid(documents["bands"]).to_numpy() & pc.is_null(documents["reject_reason"]).to_numpy()
     )
@@ -270,8 +271,9 @@ def write_signatures(work: Work, documents: pa.Table) -> None:
     keys = bands.values.to_numpy().reshape(-1, bands.type.list_size)[rows + bands.offset]
     with work.put("keys.parquet") as path:
         write_work(path, sort_bands(keys, rows.astype(np.uint32)), sorted_by="key")
-    with work.put("tokens.arrow") as path:
-        write_rows(path, documents.select(["tokens"]))
+    for name, column in (("tokens.arrow", "tokens"), ("digests.arrow", "digest")):
+        with work.put(name) as path:
+            write_rows(path, documents.select([column]))
 
 
 def write_paragraphs(work: Work, documents: pa.Table, facts: pa.Table) -> None:

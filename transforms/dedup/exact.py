@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.dedup.bands import band_keys
-from transforms.dedup.minhash import shingles, sketches
+from transforms.dedup.minhash import digests, shingles, sketches
 from transforms.dedup.tokens import (
     I64,
     U64,
@@ -79,12 +79,13 @@ def clean_chars(texts: pa.Array) -> pa.Array:
 
 
 def sign_documents(documents: pa.Table) -> pa.Table:
-    """Add `content_hash`, `repaired_hash`, `chars` (`clean_chars`), `tokens` and `bands` (null for a text that is
-    compared with none: without shingles, or mostly template lines); rows and order stay."""
+    """Add `content_hash`, `repaired_hash`, `chars` (`clean_chars`), `tokens`, `bands` (null for a text that is compared
+    with none: without shingles, or mostly template lines) and `digest` (of a long one); rows and order stay."""
     hashes: list[str] = []
     before: list[str] = []
     bands: list[U64] = []
     packed: list[pa.Array] = []
+    digested: list[pa.Array] = []
     counts: list[I64] = []
     for texts in batches_of(documents["text"].combine_chunks()):
         words = characters(texts)
@@ -95,7 +96,9 @@ def sign_documents(documents: pa.Table) -> pa.Table:
         packed.append(pack_tokens(found))
         shingle = shingles(found)
         counts.append(np.diff(shingle.offsets))
-        bands.append(band_keys(sketches(shingle)).reshape(-1))
+        sketch = sketches(shingle)
+        bands.append(band_keys(sketch).reshape(-1))
+        digested.append(digests(shingle, sketch))
     stripped = pc.not_equal(documents["text"], documents["repaired"]).combine_chunks()
     longer: list[str] = []
     for texts in batches_of(documents["repaired"].filter(stripped).combine_chunks()):
@@ -110,6 +113,7 @@ def sign_documents(documents: pa.Table) -> pa.Table:
         content_hash=hashes,
         repaired_hash=pc.replace_with_mask(pa.array(before, pa.string()), stripped, pa.array(longer, pa.string())),
         tokens=pa.chunked_array(packed, column_type("tokens")).combine_chunks(),
+        digest=pa.chunked_array(digested, column_type("digest")).combine_chunks(),
         bands=pa.FixedSizeListArray.from_arrays(keys, type=column_type("bands"), mask=none),
     )
 
