@@ -57,7 +57,7 @@ def sign(store: Store, name: str, documents: pa.Table, batch: int = 1, is_publis
         template_share=[0.0] * size,
     )
     documents = sign_documents(documents)
-    at = at_of(documents["id"].to_pylist())
+    at = at_of(documents["id"])
     known = {
         **{name: documents[name] for name in ("id", "chars", "content_hash", "repaired_hash")},
         **dict.fromkeys(("at", "key", "text_hash"), at),

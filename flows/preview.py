@@ -103,7 +103,7 @@ def _rebuilt(store: Store, run: Run) -> Manifest:
 
 def _threshold(store: Store, manifest: Manifest, sample: int) -> int:
     """The first half of the id up to which there are so many documents."""
-    ids = [at_of(read_table(store, ref, ["id"])["id"].to_pylist()) for ref in files_of(manifest, "documents")]
+    ids = [at_of(read_table(store, ref, ["id"])["id"]) for ref in files_of(manifest, "documents")]
     at = np.sort(np.concatenate([np.zeros(0, np.uint64), *ids]))
     return int(at[min(sample, len(at)) - 1]) if len(at) and sample else 0
 
@@ -114,7 +114,7 @@ def _removed(store: Store, manifest: Manifest, up_to: int | None) -> Counter[str
     for ref in files_of(manifest, "documents"):
         table = read_table(store, ref, ["id", "removed_by_reason"])
         if up_to is not None:
-            table = table.filter(pa.array(at_of(table["id"].to_pylist()) <= np.uint64(up_to)))
+            table = table.filter(pa.array(at_of(table["id"]) <= np.uint64(up_to)))
         for one in pc.list_flatten(table["removed_by_reason"]).to_pylist():
             found[one["reason"]] += one["chars"]
     return found

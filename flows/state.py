@@ -28,7 +28,17 @@ import pyarrow.compute as pc
 from flows.forgotten import REASON
 from flows.step import Counts, Work
 from flows.store import Ref, Store
-from flows.tables import U64, concat, distinct, look_up, open_table, parts_of, read_range, read_table, write_sorted
+from flows.tables import (
+    U64,
+    concat,
+    distinct,
+    look_up,
+    open_table,
+    parts_of,
+    read_range,
+    read_table,
+    write_sorted,
+)
 from transforms.dedup.bands import KEYS
 from transforms.dedup.index import REBUILD, check_making, marked, merged_by, sort_keys
 from transforms.errors import RefusedError
@@ -75,8 +85,9 @@ KINDS: Mapping[str, pa.Schema] = {
 }
 # What an index of another making can't go on with; the others mean the same whatever hashes they hold.
 _MADE = ("contents", "keys", "edges", "paragraphs")
-# Rows of state that are held at once where files are merged.
-MERGE_ROWS = 1 << 21
+# Bytes of state that are merged at once: ten times as much is at work.
+MERGE_BYTES = 1 << 24
+_STRING_BYTES = 40
 
 State = Mapping[str, Sequence[Ref]]
 
@@ -89,9 +100,15 @@ def state_of(manifest: Mapping[str, Any] | None) -> dict[str, list[Ref]]:
     return files
 
 
-def at_of(ids: Iterable[str]) -> U64:
-    """The first half of ids or hashes: where rows and contents stand in the state."""
-    return np.array([int(one[:16], 16) for one in ids], np.uint64)
+def at_of(ids: pa.Array | pa.ChunkedArray | Iterable[str]) -> U64:
+    """The first half of ids or hashes (32 hex digits each, no nulls): where rows and contents stand in the state."""
+    texts = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(list(ids), pa.string())
+    assert not texts.null_count
+    fixed = pa.chunked_array(texts.cast(pa.binary(32))).combine_chunks()
+    codes = np.frombuffer(fixed.buffers()[1] or b"", np.uint8).reshape(-1, 32)[fixed.offset :][: len(fixed), :16]
+    digits = (codes & np.uint8(15)) + np.uint8(9) * (codes >> np.uint8(6))  # letters are above 64
+    at: U64 = (digits[:, ::2] << np.uint8(4) | digits[:, 1::2]).view(">u8")[:, 0].astype(np.uint64)
+    return at
 
 
 def latest(tables: Sequence[pa.Table]) -> pa.Table:
@@ -175,8 +192,9 @@ def merge(work: Work, files: Sequence[Ref], *, kind: str, bases: Sequence[int] =
         elif kind == "inputs":
             tables = [_last_of(concat(INPUTS, [read_inputs(work.store, ref) for ref in files]), "path").sort_by("path")]
         else:
-            rows = sum(rows_in(work.store, ref) for ref in files)
-            tables = (_merged(work, files, kind, bases, *part) for part in parts_of(rows, MERGE_ROWS))
+            row = sum(_STRING_BYTES if pa.types.is_string(t) else -(-t.bit_width // 8) for t in KINDS[kind].types)
+            size = row * sum(rows_in(work.store, ref) for ref in files)
+            tables = (_merged(work, files, kind, bases, *part) for part in parts_of(size, MERGE_BYTES))
         count = write_sorted(path, made(kind), tables)
     return {"rows": count}
 

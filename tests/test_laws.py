@@ -35,7 +35,7 @@ CUTS: Mapping[str, Mapping[Any, Mapping[str, int]]] = {
     "one": {},
     "parts": {
         flows.run: {"PART_BYTES": 2000},
-        flows.state: {"MERGE_ROWS": 50},
+        flows.state: {"MERGE_BYTES": 2000},
         flows.compare.join: {"RANGE_KEYS": 500},
         flows.compare.pair: {"PART_CHARS": 5000},
         transforms.pipeline: {"PART_BYTES": 2000},

@@ -57,7 +57,7 @@ def test_cuts_and_parts_do_not_matter(tmp_path, run, monkeypatch):
     raw = corpus(tmp_path / "raw")
     run(raw, tmp_path / "one", config={"shard_bytes": 1_000_000})
     monkeypatch.setattr("flows.run.PART_BYTES", 9_000)
-    monkeypatch.setattr("flows.state.MERGE_ROWS", 50)
+    monkeypatch.setattr("flows.state.MERGE_BYTES", 2000)
     monkeypatch.setattr("flows.compare.join.RANGE_KEYS", 500)
     monkeypatch.setattr("flows.compare.pair.PART_CHARS", 20_000)
     summary = run(raw, tmp_path / "two", config={"shard_bytes": 3_000})

@@ -37,12 +37,12 @@ def match(work: Work, facts: Sequence[Ref], links: Sequence[Ref], rows: Sequence
     - `numbers.parquet`: the first document of each new content, by piece and row, and its number; `contents.parquet`.
     """
     documents = compared(work.store, facts)
-    content, repaired = (at_of(documents[name].to_pylist()) for name in ("content_hash", "repaired_hash"))
+    content, repaired = (at_of(documents[name]) for name in ("content_hash", "repaired_hash"))
     key = documents["key"].to_numpy()
     keyed = documents["is_keyed"].to_numpy(zero_copy_only=False)
     wanted = distinct(key[keyed], content, repaired)
     old = present(linked_rows(work.store, links, rows, wanted))
-    old_content, old_repaired = (at_of(old[name].to_pylist()) for name in ("content_hash", "repaired_hash"))
+    old_content, old_repaired = (at_of(old[name]) for name in ("content_hash", "repaired_hash"))
     old_key = old["key"].to_numpy()
     hit = is_among(old_content, distinct(content)) | is_among(old_repaired, distinct(repaired))
     hit |= is_among(old_key, distinct(key[keyed])) & old["is_keyed"].to_numpy(zero_copy_only=False)

@@ -172,15 +172,13 @@ def _key_pairs(work: Work, contested: Ref, old: Ref, facts: Sequence[Ref]) -> li
     for key, time, content in zip(
         fresh["key"].to_pylist(),
         fresh["time"].to_pylist(),
-        at_of(fresh["content_hash"].to_pylist()).tolist(),
+        at_of(fresh["content_hash"]).tolist(),
         strict=True,
     ):
         by_key[key].append((time, content))
     standing: dict[int, list[int]] = defaultdict(list)
     for table in (earlier, restored):
-        for key, content in zip(
-            table["key"].to_pylist(), at_of(table["content_hash"].to_pylist()).tolist(), strict=True
-        ):
+        for key, content in zip(table["key"].to_pylist(), at_of(table["content_hash"]).tolist(), strict=True):
             standing[key].append(content)
     pairs: set[tuple[int, int]] = set()
     for key, states in by_key.items():
@@ -201,7 +199,7 @@ def _sources(
         [mine["content"], mine["piece"], mine["row"], pa.nulls(len(mine), pa.string()), mine["chars"]], schema=SOURCES
     )
     old = present(linked_rows(work.store, links, rows, wanted))
-    contents = at_of(old["content_hash"].to_pylist())
+    contents = at_of(old["content_hash"])
     is_kept, group = pc.is_null(old["reason"]).to_numpy(), old["group"].to_numpy()
     source = np.zeros(len(old), np.int32)
     for number, (low, high, of_documents) in enumerate(files):

@@ -37,7 +37,7 @@ def share_paragraphs(
     came = pa.concat_tables(tables).sort_by([("paragraph", "ascending"), ("at", "ascending")])
     dropped = read_table(store, verdicts, VERDICTS.names)
     dropped = dropped.filter(pc.is_valid(dropped["reject_reason"]))
-    gone = distinct(at_of(dropped["id"].to_pylist()))
+    gone = distinct(at_of(dropped["id"]))
     fresh = came.filter(pa.array(~is_among(came["at"].to_numpy(), gone)))
     paragraph, at = fresh["paragraph"].to_numpy(), fresh["at"].to_numpy()
     values, codes, counts = np.unique(paragraph, return_inverse=True, return_counts=True)
@@ -62,6 +62,6 @@ def _kept(work: Work, rows: Sequence[Ref], changes: Ref, at: U64) -> U64:
     changed = read_table(work.store, changes, CHANGES.names)
     left = changed.filter(pc.is_valid(changed["reject_reason"]))
     came = changed.filter(pc.is_null(changed["reject_reason"]))
-    kept = kept[~is_among(kept, distinct(at_of(left["id"].to_pylist())))]
-    back = at_of(came["id"].to_pylist())
+    kept = kept[~is_among(kept, distinct(at_of(left["id"])))]
+    back = at_of(came["id"])
     return distinct(np.concatenate([kept, back[is_among(back, at)]]))

@@ -58,7 +58,7 @@ class _Loaded:
 
     def near(self, at: pa.Table) -> pa.Table:
         """ROWS joined to these rows: of the same texts, their duplicates and what they duplicate, alike contents."""
-        texts = [at_of(at[name].to_pylist()) for name in ("content_hash", "repaired_hash")]
+        texts = [at_of(at[name]) for name in ("content_hash", "repaired_hash")]
         names = [*at["id"].to_pylist(), *filter(None, at["duplicate_of"].to_pylist())]
         wanted = [np.array([hash_of("duplicate", name) for name in names], np.uint64)]
         edges = concat(EDGES, look_up(self.work.store, self.edges, distinct(texts[0])))
@@ -98,7 +98,7 @@ def settle_documents(
     leaving = standing.filter(pc.and_(standing["is_keyed"], pa.array(is_among(standing["key"].to_numpy(), keys))))
     judged = _component(loaded, leaving)
     standing = latest([standing, judged])
-    more = concat(EDGES, look_up(store, old_edges, distinct(at_of(judged["content_hash"].to_pylist()))))
+    more = concat(EDGES, look_up(store, old_edges, distinct(at_of(judged["content_hash"]))))
 
     documents = _documents(fresh, standing, set(judged["id"].to_pylist()))
     alike = pa.concat_tables([alike, more])
@@ -121,7 +121,7 @@ def settle_without(
     gone = read_table(store, forgotten, ROWS.names)
     near = _component(_Loaded(work, links, rows, old_edges), present(gone))
     standing = near.filter(pc.invert(pc.is_in(near["id"], gone["id"].combine_chunks())))
-    edges = concat(EDGES, look_up(store, old_edges, distinct(at_of(standing["content_hash"].to_pylist()))))
+    edges = concat(EDGES, look_up(store, old_edges, distinct(at_of(standing["content_hash"]))))
     fresh = FACTS.empty_table().select(_FRESH)
     documents = _documents(fresh, standing, set(standing["id"].to_pylist()))
     verdicts = settle(documents, [Edge(*row) for row in _rows(edges)], {}, config)
@@ -142,7 +142,7 @@ def _fresh(work: Work, facts: Sequence[Ref], contested: Ref, alike: pa.Table) ->
     for piece, ref in enumerate(facts):
         table = read_table(work.store, ref, _FRESH)
         hit = is_among(table["at"].to_numpy(), wanted)
-        hit |= is_among(at_of(table["content_hash"].to_pylist()), contents)
+        hit |= is_among(at_of(table["content_hash"]), contents)
         compared = pa.array(hit & table["reject_reason"].is_null().to_numpy())
         for name in ("place", "leaves_for", "refused_of", "supersedes"):
             compared = pc.or_(compared, pc.is_valid(table[name]))

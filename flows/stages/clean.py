@@ -139,7 +139,7 @@ def clean_piece(
 
 def _forgotten(work: Work, documents: pa.Table, lists: Sequence[Ref]) -> npt.NDArray[np.bool_]:
     """Which documents have a text that is forgotten."""
-    hashes = {name: at_of(documents[f"{name}_hash"].to_pylist()) for name in ("content", "repaired")}
+    hashes = {name: at_of(documents[f"{name}_hash"]) for name in ("content", "repaired")}
     return are_listed(work.store, lists, hashes)
 
 
@@ -162,7 +162,7 @@ def _identified(
     count of those that are left may be the ordinal of one of them: then it goes far beyond."""
     while True:
         found = identify_documents(documents, ordinals)
-        at = at_of(found["id"].to_pylist())
+        at = at_of(found["id"])
         is_taken = is_among(at, distinct(rows_at(work.store, rows, at)["at"].to_numpy()))
         is_taken |= are_listed(work.store, forgotten, {"id": at})
         if not is_taken.any():
@@ -192,7 +192,7 @@ def _facts(
     batch = [int(version.split("-", 1)[0]) for version in documents["added_in"].to_pylist()]
     places, wholes, archives = _places(known, set(mended))
     columns = {
-        "at": at_of(documents["id"].to_pylist()),
+        "at": at_of(documents["id"]),
         "row": np.arange(count, dtype=np.int32),
         "batch": pa.array(batch, pa.int32()),
         "time": restored.get("time", times),
@@ -238,7 +238,7 @@ def _links(facts: pa.Table) -> pa.Table:
     owners = [at, at, at[said]]
     compared = facts.filter(pc.is_null(facts["reject_reason"]))
     for name in ("content_hash", "repaired_hash"):
-        hashes.append(at_of(compared[name].to_pylist()))
+        hashes.append(at_of(compared[name]))
         owners.append(compared["at"].to_numpy())
     failed = facts.filter(pc.equal(facts["reject_stage"], "read"))
     places = zip(failed["source_path"].to_pylist(), failed["source_record"].to_pylist(), strict=True)

@@ -233,7 +233,7 @@ class _Search:
         for content, other in zip(edges["content"].to_pylist(), edges["other"].to_pylist(), strict=True):
             alike.setdefault(other, set()).update(mine[content])
         near = linked_rows(self.store, self.links, self.state, _u64(alike))
-        contents = at_of(near["content_hash"].to_pylist())
+        contents = at_of(near["content_hash"])
         near = near.filter(pa.array(is_among(contents, _u64(alike))))
         behind = linked_rows(
             self.store, self.links, self.state, _u64(hash_of("duplicate", row["id"]) for row, _ in found)
@@ -244,7 +244,7 @@ class _Search:
             by = [owners.of(row) for row in table.to_pylist()]
             hit = pa.array([bool(names) for names in by], pa.bool_())
             news += self._take(table.filter(hit), filter(None, by))
-        news += self._take(near, (alike[content] for content in at_of(near["content_hash"].to_pylist()).tolist()))
+        news += self._take(near, (alike[content] for content in at_of(near["content_hash"]).tolist()))
         return news
 
     def _same(self, found: Sequence[tuple[_Row, set[int]]]) -> list[tuple[_Row, set[int]]]:
@@ -255,8 +255,8 @@ class _Search:
         for column in ("content_hash", "repaired_hash"):
             mine = _by(found, column)
             table = linked_rows(self.store, self.links, self.state, _u64(mine))
-            table = table.filter(pa.array(is_among(at_of(table[column].to_pylist()), _u64(mine))))
-            news += self._take(table, (mine[value] for value in at_of(table[column].to_pylist()).tolist()))
+            table = table.filter(pa.array(is_among(at_of(table[column]), _u64(mine))))
+            news += self._take(table, (mine[value] for value in at_of(table[column]).tolist()))
         return news
 
     def _behind(self) -> None:
@@ -383,7 +383,7 @@ def _inputs(store: Store, files: Sequence[Ref], paths: Sequence[str], undone: in
 def hashes_of(rows: pa.Table) -> dict[str, U64]:
     """What ROWS may be listed by."""
     hashes: dict[str, U64] = {name: rows[name].to_numpy() for name in ("key", "text")}
-    return hashes | {name: at_of(rows[f"{name}_hash"].to_pylist()) for name in ("content", "repaired")}
+    return hashes | {name: at_of(rows[f"{name}_hash"]) for name in ("content", "repaired")}
 
 
 def holds(

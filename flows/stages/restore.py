@@ -48,7 +48,7 @@ def restore_rows(
         for batch in file.iter_batches(_batch_rows(file), use_threads=False):
             table = pa.Table.from_batches([batch])
             if up_to is not None:
-                table = table.filter(pa.array(at_of(table["id"].to_pylist()) <= np.uint64(up_to)))
+                table = table.filter(pa.array(at_of(table["id"]) <= np.uint64(up_to)))
                 if not len(table):
                     continue
             originals = restore_all(work.store, table, own, others, published.key)
@@ -70,7 +70,7 @@ def _records(
 ) -> pa.Table:
     ids = table["id"].to_pylist()
     nothing = pa.nulls(len(table), pa.string())
-    known = rows_at(work.store, rows, at_of(ids))
+    known = rows_at(work.store, rows, at_of(table["id"]))
     times = dict(zip(known["id"].to_pylist(), known["time"].to_pylist(), strict=True))
     reason = table["reject_reason"] if is_rejected else nothing
     detail = table["reject_detail"] if is_rejected else nothing

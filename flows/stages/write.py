@@ -155,7 +155,7 @@ class _Selecting:
         ids = documents["id"].to_pylist()
         shared = {
             document: self.shared[at]
-            for document, at in zip(ids, at_of(ids).tolist(), strict=True)
+            for document, at in zip(ids, at_of(documents["id"]).tolist(), strict=True)
             if at in self.shared
         }
         found = select_documents(documents, self.judged, shared)._asdict()
@@ -262,7 +262,7 @@ def _state(facts: pa.Table, judged: Mapping[str, tuple[Any, ...]], group: int) -
 
 def _moved(work: Work, table: pa.Table, rows: Sequence[Ref], group: int) -> pa.Table:
     """ROWS of rows that came from files of earlier versions."""
-    before = rows_at(work.store, rows, at_of(table["id"].to_pylist()))
+    before = rows_at(work.store, rows, at_of(table["id"]))
     names = ("reject_reason", "duplicate_of", "duplicate_similarity")
     now = {row[0]: row[1:] for row in zip(*(table[name].to_pylist() for name in ("id", *names)), strict=True)}
     found = [

@@ -114,27 +114,26 @@ def check_references(
     """Against the state: ids are there once, and every duplicate names a document that is kept."""
     store = work.store
     table = pa.concat_tables([_CLAIMS.empty_table(), *[read_table(store, ref) for ref in claims]])
-    ids = table["id"].to_pylist()
-    if len(set(ids)) != len(ids):
-        twice = next(document for document, count in Counter(ids).items() if count > 1)
+    ids = table["id"].combine_chunks()
+    if pc.count_distinct(ids).as_py() < len(ids):
+        twice = next(document for document, count in Counter(ids.to_pylist()).items() if count > 1)
         raise RefusedError(f"id {twice} is there twice")
     changed = read_table(store, changes, CHANGES.names)
     now = dict(zip(changed["id"].to_pylist(), changed["reject_reason"].to_pylist(), strict=True))
-    mine = dict(zip(ids, table["reject_reason"].to_pylist(), strict=True))
-    new = table if is_rebuild else table.filter(pc.equal(table["added_in"], version))
-    fresh = set(new["id"].to_pylist())
-    there = rows_at(store, rows, at_of(fresh))["id"].to_pylist()
-    if twice := next((document for document in there if document in fresh), None):
-        raise RefusedError(f"id {twice} is there twice")
-    claimed = [
-        (row["id"], row["duplicate_of"])
-        for row in table.filter(pc.starts_with(pc.fill_null(table["reject_reason"], ""), "duplicate.")).to_pylist()
-        if row["id"] in fresh or row["id"] in now
-    ]
-    targets = {of for _, of in claimed if of is not None}
+    is_fresh = pa.repeat(True, len(table)) if is_rebuild else pc.equal(table["added_in"], version)
+    fresh = table.filter(is_fresh)["id"].combine_chunks()
+    there = rows_at(store, rows, at_of(fresh))["id"]
+    if len(there := there.filter(pc.is_in(there, fresh))):
+        raise RefusedError(f"id {there[0]} is there twice")
+    is_claim = pc.starts_with(pc.fill_null(table["reject_reason"], ""), "duplicate.")
+    is_claim = pc.and_(is_claim, pc.or_(is_fresh, pc.is_in(ids, changed["id"].combine_chunks())))
+    claimed = table.filter(is_claim).select(["id", "duplicate_of"])
+    targets = claimed["duplicate_of"].drop_null().combine_chunks()
     standing = rows_at(store, rows, at_of(targets))
     kept = set(standing.filter(pc.is_null(standing["reason"]))["id"].to_pylist())
-    for document, of in claimed:
+    named = table.filter(pc.is_in(ids, targets))
+    mine = dict(zip(named["id"].to_pylist(), named["reject_reason"].to_pylist(), strict=True))
+    for document, of in zip(*(column.to_pylist() for column in claimed.columns), strict=True):
         if of is None:
             raise RefusedError(f"{document} is a duplicate of nothing")
         reason = mine[of] if of in mine else now.get(of, None if of in kept else "gone")

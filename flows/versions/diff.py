@@ -78,7 +78,7 @@ def compare(
     added = after.filter(pc.invert(pc.is_in(id_after, id_before)))
     gone = before.filter(pc.invert(pc.is_in(id_before, id_after)))
     if up_to is not None:
-        gone = gone.filter(pa.array(at_of(gone["id"].to_pylist()) <= np.uint64(up_to)))
+        gone = gone.filter(pa.array(at_of(gone["id"]) <= np.uint64(up_to)))
     names = [name for name in DOCUMENTS.names if name not in without]
     # Where each that both have stands in the other.
     at = pc.index_in(id_after, id_before)
