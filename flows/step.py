@@ -104,7 +104,7 @@ class Work:
         key = f"{self.key}/{name}"
         with self.store.put(key) as path:
             yield path
-        self.outputs[name] = Ref("data", key, self.store.sha256(key))
+        self.outputs[name] = Ref("data", key, self.store.digest(key))
 
     def mark_risk(self) -> None:
         """Before the first thing that may end this process: the next try will know."""
@@ -123,8 +123,8 @@ def finished(step: Step, store: Store) -> Done | None:
     key = step.key
     try:
         said = store.read_json(f"{key}/done.json")
-        outputs = {name: Ref("data", f"{key}/{name}", sha256) for name, sha256 in said["outputs"].items()}
-        if any(store.sha256(ref) != ref.name for ref in outputs.values()):
+        outputs = {name: Ref("data", f"{key}/{name}", digest) for name, digest in said["outputs"].items()}
+        if any(store.digest(ref) != ref.name for ref in outputs.values()):
             return None
         return Done(outputs, said["counts"], said["seconds"], said["cpu_seconds"], is_resumed=True)
     except (OSError, ValueError, KeyError, TypeError):

@@ -4,7 +4,6 @@ A step reads its own part: files are sorted by what they are read by, and `read_
 groups of a range, or with the values wanted, only.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
@@ -16,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows.store import Ref, Store
+from flows.store import Ref, Store, hasher
 from transforms.dedup.index import REBUILD
 from transforms.errors import RefusedError, ShardError
 
@@ -184,7 +183,9 @@ def write_rows(path: Path, table: pa.Table, rows: int | None = None) -> None:
 def read_rows(store: Store, ref: Ref) -> pa.Table:
     """All of such a file. Raises: ShardError where it isn't what was written."""
     content = store.read(ref)
-    _check(ref, hashlib.sha256(content).hexdigest())
+    digest = hasher(ref.key)
+    digest.update(content)
+    _check(ref, digest.hexdigest())
     with pa.ipc.open_file(pa.py_buffer(content)) as file:
         return file.read_all()
 
@@ -193,7 +194,7 @@ def read_batches(store: Store, ref: Ref, columns: Sequence[str] | None = None) -
     """As many rows of such a file at a time as were written at once, or some columns of them, which aren't checked.
     Raises: as above."""
     if columns is None:
-        _check(ref, store.sha256(ref))
+        _check(ref, store.digest(ref))
     path = str(store.local(ref))
     with pa.OSFile(path) as source:
         schema = pa.ipc.open_file(source).schema
