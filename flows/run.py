@@ -870,7 +870,6 @@ class Run:
         step = Step(
             checks.check_references,
             {"claims": claims, "changes": self.settled["changes.parquet"], **_of(self.state, "links", "rows")},
-            {"version": self.version, "is_rebuild": self.rebuild},
         )
         self._do("references", [step])
 
