@@ -3,8 +3,8 @@
     python benchmarks/capacity.py [--documents 10000 100000] [--kind articles|pages] [--workers 2] [--cache DIR]
                                   [--before CHECKOUT] [--print]
 
-Writes its table into `docs/performance.md`; `--print` only prints. A million articles (`--documents 1000000`) are 4 GB
-and take hours, half an hour of which the documents are made. The first row is a run of a few documents: starting.
+Writes its table into `docs/performance.md`; `--print` only prints. A million articles (`--documents 1000000`) are
+3.5 GB and take a quarter of an hour, a third of which they are made. The first row is a run of a few: starting.
 """
 
 import argparse

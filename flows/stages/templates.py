@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from flows.stages.identify import NEW
 from flows.state import COUNTS, GROUPS
 from flows.step import Counts, Work
 from flows.store import Ref, Store
@@ -50,7 +51,8 @@ def count_templates(
     ask for those that the site has; `counts.parquet` and `groups.parquet`:
     what this version adds to the state.
     """
-    tables = [_lines(work.store, ref, piece, new, low, high) for piece, ref in zip(pieces, lines, strict=True)]
+    known = pa.concat_tables([NEW.empty_table(), *[read_table(work.store, ref) for ref in new]]).sort_by("piece")
+    tables = [_lines(work.store, ref, piece, known, low, high) for piece, ref in zip(pieces, lines, strict=True)]
     documents = pa.concat_tables(tables).combine_chunks()
     at = documents["at"].to_numpy()
     long_lines, line_keys = _lists(documents["long_lines"]), _lists(documents["line_keys"])
@@ -99,13 +101,13 @@ def count_templates(
     return {"template_lines": len(found)}
 
 
-def _lines(store: Store, ref: Ref, piece: int, new: Sequence[Ref], low: int, high: int) -> pa.Table:
-    """The line index of a piece's new records of these sites."""
+def _lines(store: Store, ref: Ref, piece: int, new: pa.Table, low: int, high: int) -> pa.Table:
+    """The line index of a piece's new records of these sites; `new` are those of all pieces, sorted."""
     found = read_range(store, ref, low, high, _LINES)
     if piece < 0:
         return found
-    taken = [read_range(store, one, piece, piece + 1)["row"].to_numpy() for one in new]
-    return found.filter(pc.is_in(found["row"], pa.array(np.concatenate(taken))))
+    start, end = np.searchsorted(new["piece"].to_numpy(), [piece, piece + 1]).tolist()
+    return found.filter(pc.is_in(found["row"], new["row"].slice(start, end - start).combine_chunks()))
 
 
 def _lists(column: pa.ChunkedArray) -> Lists:
