@@ -564,7 +564,7 @@ class Run:
             pair.pair_up,
             {
                 "joined": [one["pairs.parquet"] for one in joined],
-                "digests": [one["digests.arrow"] for one in self.cleaned],
+                "tokens": [one["tokens.arrow"] for one in self.cleaned],
                 **{name: matched[f"{name}.parquet"] for name in ("contested", "old", "numbers")},
                 "facts": facts,
                 **_of(state, "contents", "links", "rows"),

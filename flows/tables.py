@@ -206,10 +206,10 @@ def read_batches(store: Store, ref: Ref, columns: Sequence[str] | None = None) -
                 yield pa.Table.from_batches([batch if chosen is None else batch.take(pa.array(range(batch.num_rows)))])
 
 
-def take_rows(store: Store, ref: Ref, rows: npt.NDArray[np.integer[Any]]) -> pa.RecordBatch:
-    """These rows of such a file that was written in one go; no others are read, and none is checked."""
+def take_rows(store: Store, ref: Ref, column: str, rows: npt.NDArray[np.integer[Any]]) -> pa.Array:
+    """A column of these rows of such a file that was written in one go; no others are read, and none is checked."""
     with pa.memory_map(str(store.local(ref))) as source, pa.ipc.open_file(source) as file:
-        return file.get_batch(0).take(pa.array(rows))
+        return file.get_batch(0).column(column).take(pa.array(rows))
 
 
 def _check(ref: Ref, found: str) -> None:

@@ -32,7 +32,7 @@ from transforms.dedup.index import merged_by
 from transforms.dedup.minhash import DIGEST_SHINGLES, digests_of, may_be_alike, shingles, shingles_of, sketches
 from transforms.dedup.paragraphs import PARAGRAPH_CHARS, paragraphs_of
 from transforms.dedup.tokens import packed_tokens, tokens_of, unpack_tokens
-from transforms.errors import RefusedError
+from transforms.errors import RefusedError, ShardError
 from transforms.schema import with_columns
 
 WORDS = [
@@ -458,6 +458,19 @@ def test_five_days_keep_what_one_run_over_them_keeps(tmp_path_factory, seed):
         daily.add(day)
     assert daily.verdicts() == compared(folder / "once", days, range(1, 6))
     assert len(daily.state("contents")) == len(daily.state("keys")) <= 3
+
+
+def test_damaged_tokens_stop_the_comparison(tmp_path):
+    store = Store(tmp_path)
+    done = stage.sign(
+        store, "piece", pa.table({"id": [f"{seed:032x}" for seed in range(3)], "text": [BODY, OTHER, BODY]})
+    )
+    path = store.local(done["tokens.arrow"])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ShardError, match=r"tokens\.arrow is damaged"):
+        stage.compare(store, [done])
 
 
 def test_a_document_is_found_in_every_version_before(tmp_path):

@@ -55,7 +55,7 @@ CONTENTS = pa.schema([("content", pa.uint64()), ("source", pa.int32()), ("row", 
 def pair_up(
     work: Work,
     joined: Sequence[Ref],
-    digests: Sequence[Ref],
+    tokens: Sequence[Ref],
     contested: Ref,
     old: Ref,
     numbers: Ref,
@@ -73,7 +73,7 @@ def pair_up(
     group, whether of documents)."""
     store = work.store
     fresh = read_table(store, numbers)
-    found = _candidates(work, joined, digests, fresh, before, config)
+    found = _candidates(work, joined, _digests(work, tokens, fresh), before, config)
     earlier, later = found >> np.uint64(32), found & np.uint64(0xFFFFFFFF)
     content_of_new = np.zeros(len(fresh), np.uint64)
     content_of_new[fresh["number"].to_numpy().astype(np.int64) - before] = fresh["content"].to_numpy()
@@ -115,19 +115,22 @@ def pair_up(
     return {"pairs": len(table), "parts": np.unique(part).tolist(), "sources": np.unique(source).tolist()}
 
 
-def _candidates(
-    work: Work, joined: Sequence[Ref], digests: Sequence[Ref], fresh: pa.Table, before: int, config: Config
-) -> U64:
-    """The pairs that share a band key, as earlier << 32 | later; of two new texts only if their digests (of each piece,
-    by row) don't show that they are unlike."""
+def _digests(work: Work, tokens: Sequence[Ref], fresh: pa.Table) -> pa.Array:
+    """The digests of new contents (NUMBERS), by number. Raises: ShardError where a piece's tokens are damaged: here all
+    are read, and later only rows of them."""
     piece, row = fresh["piece"].to_numpy(), fresh["row"].to_numpy()
-    bounds = np.searchsorted(piece, np.arange(len(digests) + 1)).tolist()
-    tables = [
-        read_rows(work.store, ref).take(pa.array(row[start:end]))
-        for ref, (start, end) in zip(digests, pairwise(bounds), strict=True)
+    bounds = np.searchsorted(piece, np.arange(len(tokens) + 1)).tolist()
+    found = [
+        read_rows(work.store, ref).select(["digest"]).take(pa.array(row[start:end]))
+        for ref, (start, end) in zip(tokens, pairwise(bounds), strict=True)
     ]
-    digest = pa.concat_tables(tables)["digest"].combine_chunks().take(pa.array(np.argsort(fresh["number"].to_numpy())))
-    del tables
+    by_piece = pa.concat_tables(found)["digest"].combine_chunks()
+    return by_piece.take(pa.array(np.argsort(fresh["number"].to_numpy())))
+
+
+def _candidates(work: Work, joined: Sequence[Ref], digest: pa.Array, before: int, config: Config) -> U64:
+    """The pairs that share a band key, as earlier << 32 | later; of two new texts only if their digests don't show that
+    they are unlike."""
     found: list[U64] = []
     for ref in joined:
         table = read_table(work.store, ref)

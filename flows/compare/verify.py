@@ -88,5 +88,5 @@ def _tokens(work: Work, sources: Mapping[int, Ref], contents: pa.Table) -> list[
     found: list[U32] = []
     for at in np.split(order, np.flatnonzero(np.diff(source[order])) + 1):
         if len(at):
-            found += unpack_tokens(take_rows(work.store, sources[int(source[at[0]])], row[at])["tokens"])
+            found += unpack_tokens(take_rows(work.store, sources[int(source[at[0]])], "tokens", row[at]))
     return [found[place] for place in np.argsort(order).tolist()]

@@ -263,7 +263,7 @@ def write_facts(work: Work, facts: pa.Table) -> None:
 
 
 def write_signatures(work: Work, documents: pa.Table) -> None:
-    """`keys.parquet`: the band keys of a piece's documents, sorted; `tokens.arrow` and `digests.arrow`, row by row."""
+    """`keys.parquet`: the band keys of a piece's documents, sorted; `tokens.arrow`: tokens and digests, row by row."""
     rows = np.flatnonzero(
         pc.is_valid(documents["bands"]).to_numpy() & pc.is_null(documents["reject_reason"]).to_numpy()
     )
@@ -271,9 +271,8 @@ def write_signatures(work: Work, documents: pa.Table) -> None:
     keys = bands.values.to_numpy().reshape(-1, bands.type.list_size)[rows + bands.offset]
     with work.put("keys.parquet") as path:
         write_work(path, sort_bands(keys, rows.astype(np.uint32)), sorted_by="key")
-    for name, column in (("tokens.arrow", "tokens"), ("digests.arrow", "digest")):
-        with work.put(name) as path:
-            write_rows(path, documents.select([column]))
+    with work.put("tokens.arrow") as path:
+        write_rows(path, documents.select(["tokens", "digest"]))
 
 
 def write_paragraphs(work: Work, documents: pa.Table, facts: pa.Table) -> None:

@@ -32,8 +32,8 @@ SKETCH_BINS = 96
 BATCH_TOKENS = 1 << 16
 # Shingles from which on a text has a digest: seven in eight bins are then its own.
 DIGEST_SHINGLES = 2 * SKETCH_BINS
-# Standard deviations by which two digests have fewer bins in common than texts of the least similarity would: of pairs
-# that share a band, and so three bins, one in 15,000 is then lost if it is as similar as that, and none of .3 or more.
+# Standard deviations by which two digests have fewer bins in common than texts of the least similarity would. Of pairs
+# that share a band, and so three bins, one in 25,000 of the least (.25) is then lost, of .3 one in two million.
 _DEVIATIONS = 3.0
 # Pairs whose digests are compared in one go.
 _CHUNK_PAIRS = 1 << 14
