@@ -104,8 +104,8 @@ def at_of(ids: pa.Array | pa.ChunkedArray | Iterable[str]) -> U64:
     """The first half of ids or hashes (32 hex digits each, no nulls): where rows and contents stand in the state."""
     texts = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(list(ids), pa.string())
     assert not texts.null_count
-    fixed = pa.chunked_array(texts.cast(pa.binary(32))).combine_chunks()
-    codes = np.frombuffer(fixed.buffers()[1] or b"", np.uint8).reshape(-1, 32)[fixed.offset :][: len(fixed), :16]
+    half = pa.chunked_array(pc.utf8_slice_codeunits(texts, 0, 16).cast(pa.binary(16))).combine_chunks()
+    codes = np.frombuffer(half.buffers()[1] or b"", np.uint8).reshape(-1, 16)[half.offset :][: len(half)]
     digits = (codes & np.uint8(15)) + np.uint8(9) * (codes >> np.uint8(6))  # letters are above 64
     at: U64 = (digits[:, ::2] << np.uint8(4) | digits[:, 1::2]).view(">u8")[:, 0].astype(np.uint64)
     return at

@@ -463,7 +463,7 @@ def test_five_days_keep_what_one_run_over_them_keeps(tmp_path_factory, seed):
 def test_damaged_tokens_stop_the_comparison(tmp_path):
     store = Store(tmp_path)
     done = stage.sign(
-        store, "piece", pa.table({"id": [f"{seed:032x}" for seed in range(3)], "text": [BODY, OTHER, BODY]})
+        store, "piece", pa.table({"id": [f"{seed:016x}" for seed in range(3)], "text": [BODY, OTHER, BODY]})
     )
     path = store.local(done["tokens.arrow"])
     content = bytearray(path.read_bytes())

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows import tables
+from flows.state import at_of
 from flows.store import Ref, Store
 from flows.tables import distinct, look_up, read_batches, read_rows, take_rows, write_rows, write_sorted
 from transforms.errors import ShardError
@@ -103,3 +106,14 @@ def test_damaged_rows_are_an_error(tmp_path):
     for read in (read_rows, lambda *of: list(read_batches(*of))):
         with pytest.raises(ShardError, match="damaged"):
             read(store, ref)
+
+
+@given(st.lists(st.integers(0, 2**128 - 1), max_size=5), st.integers(0, 5))
+def test_the_first_half_of_ids(ids, start):
+    texts = [f"{one:032x}" for one in ids]
+    expected = [one >> 64 for one in ids]
+    column = pa.array(texts, pa.string())
+    assert at_of(texts).tolist() == at_of(column).tolist() == expected
+    assert at_of(pa.chunked_array([column.slice(start), column.slice(0, start)])).tolist() == (
+        expected[start:] + expected[:start]
+    )
