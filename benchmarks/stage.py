@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from flows.engines import inline
 from flows.run import Progress, Run
-from flows.stages.clean import FACTS, write_facts, write_paragraphs, write_signatures
+from flows.stages.clean import FACTS, UNPUBLISHED, write_facts, write_paragraphs, write_signatures
 from flows.stages.read import write_piece
 from flows.stages.templates import count_templates
 from flows.state import State, at_of, merge
@@ -77,9 +77,7 @@ def sign(store: Store, name: str, documents: pa.Table, batch: int = 1, is_publis
     if is_published:
         write_paragraphs(work, documents, facts)
         with work.put("cleaned.arrow") as path:
-            write_rows(
-                path, documents.drop_columns(["repaired", "template_share", "bands", "digest", "tokens", "chars"])
-            )
+            write_rows(path, documents.select([name for name in documents.column_names if name not in UNPUBLISHED]))
     keys = len(documents) * documents["bands"].type.list_size
     text = pc.sum(pc.binary_length(documents["text"])).as_py() or 0
     return Done(work.outputs, {"documents": size, "keys": keys, "text": text}, 0.0, 0.0)

@@ -28,17 +28,7 @@ import pyarrow.compute as pc
 from flows.forgotten import REASON
 from flows.step import Counts, Work
 from flows.store import Ref, Store
-from flows.tables import (
-    U64,
-    concat,
-    distinct,
-    look_up,
-    open_table,
-    parts_of,
-    read_range,
-    read_table,
-    write_sorted,
-)
+from flows.tables import U64, concat, distinct, look_up, open_table, parts_of, read_range, read_table, write_sorted
 from transforms.dedup.bands import KEYS
 from transforms.dedup.index import REBUILD, check_making, marked, merged_by, sort_keys
 from transforms.errors import RefusedError
@@ -101,7 +91,8 @@ def state_of(manifest: Mapping[str, Any] | None) -> dict[str, list[Ref]]:
 
 
 def at_of(ids: pa.Array | pa.ChunkedArray | Iterable[str]) -> U64:
-    """The first half of ids or hashes (32 hex digits each, no nulls): where rows and contents stand in the state."""
+    """The first half (16 hex digits) of ids or hashes, of which none is null: where rows and contents stand in the
+    state."""
     texts = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(list(ids), pa.string())
     assert not texts.null_count
     half = pa.chunked_array(pc.utf8_slice_codeunits(texts, 0, 16).cast(pa.binary(16))).combine_chunks()
@@ -192,8 +183,8 @@ def merge(work: Work, files: Sequence[Ref], *, kind: str, bases: Sequence[int] =
         elif kind == "inputs":
             tables = [_last_of(concat(INPUTS, [read_inputs(work.store, ref) for ref in files]), "path").sort_by("path")]
         else:
-            row = sum(_STRING_BYTES if pa.types.is_string(t) else -(-t.bit_width // 8) for t in KINDS[kind].types)
-            size = row * sum(rows_in(work.store, ref) for ref in files)
+            width = sum(_STRING_BYTES if pa.types.is_string(t) else -(-t.bit_width // 8) for t in KINDS[kind].types)
+            size = width * sum(rows_in(work.store, ref) for ref in files)
             tables = (_merged(work, files, kind, bases, *part) for part in parts_of(size, MERGE_BYTES))
         count = write_sorted(path, made(kind), tables)
     return {"rows": count}

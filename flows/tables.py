@@ -7,6 +7,7 @@ groups of a range, or with the values wanted, only.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,12 @@ def read_range(
     end = len(values) if top is not None and high > top else int(np.searchsorted(values, values.dtype.type(high)))
     table = table.slice(start, end - start)
     return table if columns is None else table.select(list(columns))
+
+
+def parted(table: pa.Table, by: str, count: int) -> list[pa.Table]:
+    """The rows of each of the numbers below `count` in a column by which the table is sorted."""
+    bounds = np.searchsorted(table[by].to_numpy(), np.arange(count + 1)).tolist()
+    return [table.slice(start, end - start) for start, end in pairwise(bounds)]
 
 
 def look_up(store: Store, refs: Iterable[Ref], wanted: U64, columns: Sequence[str] | None = None) -> list[pa.Table]:

@@ -1,14 +1,13 @@
 """Join: which contents share a band key; a range of keys at a time."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import U64, distinct, read_range, read_table, write_work
+from flows.tables import U64, distinct, parted, read_range, read_table, write_work
 from transforms.dedup.bands import KEYS, pairs_of_buckets
 
 # Keys that are joined at once, of the index and of this run: 100 MB of working memory.
@@ -32,10 +31,8 @@ def join_keys(
     found: list[U64] = []
     owners: list[U64] = []
     numbered = read_table(work.store, numbers, ["piece", "row", "number"])
-    bounds = np.searchsorted(numbered["piece"].to_numpy(), np.arange(len(keys) + 1)).tolist()
-    for ref, (start, end) in zip(keys, pairwise(bounds), strict=True):
+    for ref, here in zip(keys, parted(numbered, "piece", len(keys)), strict=True):
         mine = read_range(work.store, ref, low, high)
-        here = numbered.slice(start, end - start)
         rows = here["row"].to_numpy()
         number_of = np.full(max(int(rows.max(initial=0)), int(mine["row"].to_numpy().max(initial=0))) + 1, -1, np.int64)
         number_of[rows] = here["number"].to_numpy()

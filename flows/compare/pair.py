@@ -6,7 +6,6 @@ is a question to their words (transforms/dedup/succession.py).
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from flows.stages.clean import FACTS
 from flows.state import at_of, linked_rows
 from flows.step import Counts, Work
 from flows.store import Ref
-from flows.tables import U64, concat, distinct, is_among, look_up, open_table, read_rows, read_table, write_work
+from flows.tables import U64, concat, distinct, is_among, look_up, open_table, parted, read_rows, read_table, write_work
 from transforms.config import Config
 from transforms.dedup.minhash import may_be_alike
 from transforms.dedup.succession import ALL_PAIRED, paired
@@ -94,8 +93,7 @@ def pair_up(
     sources = sources.filter(pa.array(is_among(there, kept)))
     chars = sources["chars"].to_numpy().astype(np.int64)
     first, second = np.searchsorted(kept, one), np.searchsorted(kept, other)
-    is_next = np.ones(len(first), np.bool_)
-    np.not_equal(first[1:], first[:-1], out=is_next[1:])
+    is_next = np.diff(first, prepend=-1) > 0
     part = np.cumsum(np.where(is_next, chars[first], 0) + chars[second]) // PART_CHARS
     table = pa.table(
         [part.astype(np.int32), first.astype(np.uint32), second.astype(np.uint32), *flags],
@@ -118,11 +116,9 @@ def pair_up(
 def _digests(work: Work, tokens: Sequence[Ref], fresh: pa.Table) -> pa.Array:
     """The digests of new contents (NUMBERS), by number. Raises: ShardError where a piece's tokens are damaged: here all
     are read, and later only rows of them."""
-    piece, row = fresh["piece"].to_numpy(), fresh["row"].to_numpy()
-    bounds = np.searchsorted(piece, np.arange(len(tokens) + 1)).tolist()
     found = [
-        read_rows(work.store, ref).select(["digest"]).take(pa.array(row[start:end]))
-        for ref, (start, end) in zip(tokens, pairwise(bounds), strict=True)
+        read_rows(work.store, ref).select(["digest"]).take(here["row"])
+        for ref, here in zip(tokens, parted(fresh, "piece", len(tokens)), strict=True)
     ]
     by_piece = pa.concat_tables(found)["digest"].combine_chunks()
     return by_piece.take(pa.array(np.argsort(fresh["number"].to_numpy())))

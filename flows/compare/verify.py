@@ -23,9 +23,9 @@ OVERLAPS = pa.schema([("content", pa.uint64()), ("other", pa.uint64()), ("share"
 
 def token_texts(work: Work, published: Ref, file: Ref, *, source: int) -> Counts:
     """`tokens.arrow`: the tokens of a published file's texts that stand in pairs."""
-    ids = read_range(work.store, published, source, source + 1)["id"]
+    ids = read_range(work.store, published, source, source + 1)["id"].to_pylist()
     found: dict[str, pa.Scalar] = {}
-    wanted = pa.array(sorted(set(ids.to_pylist())), pa.string())
+    wanted = pa.array(sorted(set(ids)), pa.string())
     with open_table(work.store, file) as parquet:
         for group in range(parquet.metadata.num_row_groups):
             hit = pc.is_in(parquet.read_row_group(group, ["id"])["id"], wanted)
@@ -37,7 +37,7 @@ def token_texts(work: Work, published: Ref, file: Ref, *, source: int) -> Counts
             found |= dict(zip(rows["id"].to_pylist(), lists, strict=True))
     if len(found) != len(wanted):
         raise RefusedError(f"{file.key} should hold {len(wanted)} documents that are compared, it has {len(found)}")
-    tokens = pa.array([found[document].as_py() for document in ids.to_pylist()], column_type("tokens"))
+    tokens = pa.array([found[document].as_py() for document in ids], column_type("tokens"))
     with work.put("tokens.arrow") as path:
         write_rows(path, pa.table({"tokens": tokens}))
     return {"texts": len(ids)}
@@ -87,6 +87,5 @@ def _tokens(work: Work, sources: Mapping[int, Ref], contents: pa.Table) -> list[
     order = np.argsort(source, kind="stable")
     found: list[U32] = []
     for at in np.split(order, np.flatnonzero(np.diff(source[order])) + 1):
-        if len(at):
-            found += unpack_tokens(take_rows(work.store, sources[int(source[at[0]])], "tokens", row[at]))
+        found += unpack_tokens(take_rows(work.store, sources[int(source[at[0]])], "tokens", row[at]))
     return [found[place] for place in np.argsort(order).tolist()]

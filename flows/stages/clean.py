@@ -61,8 +61,8 @@ BEYOND = 1 << 32
 # Of a restored record, what was decided of it and stands (transforms/dedup/succession.py).
 RESTORED = ("leaves_for", "refused_of", "supersedes", "time")
 # What only the stages before ask.
-_UNPUBLISHED = ["left_out", "lines", "repaired", "removals", "template_share", "modified_raw"]
-_UNPUBLISHED += ["tokens", "bands", "digest", "chars"]
+UNPUBLISHED = ["left_out", "lines", "repaired", "removals", "template_share", "modified_raw"]
+UNPUBLISHED += ["tokens", "bands", "digest", "chars"]
 
 
 # Of several scripts, and too short for one detector of languages to be sure.
@@ -123,7 +123,7 @@ def clean_piece(
     facts = _facts(documents, facts, restored, mended, time, is_fresh)
     write_paragraphs(work, documents, facts)
     write_facts(work, facts)
-    documents = documents.drop_columns(_UNPUBLISHED)
+    documents = documents.drop_columns(UNPUBLISHED)
     # Sorted as it is published, in small batches: whoever writes a file from many pieces reads each from the top.
     with work.put("cleaned.arrow") as path:
         write_rows(path, documents.sort_by(BY_LANGUAGE), CLEANED_ROWS)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from flows.readers import Reading
 from flows.readers.guard import Reads, Watch, guarded
 from flows.readers.records import Part, Record
+from flows.state import at_of
 from flows.step import Counts, Work
 from flows.store import Ref
 from flows.tables import write_rows, write_work
@@ -107,7 +108,7 @@ def write_piece(work: Work, documents: pa.Table, config: Config, number: int) ->
     rows = pa.array(np.arange(len(documents), dtype=np.int32))
     facts = documents.select(["key", "text_hash", "name", "seen", "said", "is_keyed", "fetched_at", "source_path"])
     facts = facts.append_column("row", rows)
-    sha = pa.array([int(value[:16], 16) for value in documents["source_sha256"].to_pylist()], pa.uint64())
+    sha = pa.array(at_of(documents["source_sha256"]))
     urls = pa.array([hash_of("url", url) if url else 0 for url in documents["url"].to_pylist()], pa.uint64())
     names = documents["site"].to_pylist()
     sites = {site: hash_of("site", site) for site in set(names)}

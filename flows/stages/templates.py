@@ -12,7 +12,7 @@ from flows.stages.identify import NEW
 from flows.state import COUNTS, GROUPS
 from flows.step import Counts, Work
 from flows.store import Ref, Store
-from flows.tables import U64, concat, distinct, look_up, read_range, read_table, write_sorted, write_work
+from flows.tables import U64, concat, distinct, look_up, parted, read_range, read_table, write_sorted, write_work
 from transforms.boilerplate.templates import (
     Counted,
     Lists,
@@ -52,7 +52,11 @@ def count_templates(
     what this version adds to the state.
     """
     known = pa.concat_tables([NEW.empty_table(), *[read_table(work.store, ref) for ref in new]]).sort_by("piece")
-    tables = [_lines(work.store, ref, piece, known, low, high) for piece, ref in zip(pieces, lines, strict=True)]
+    new_of = parted(known, "piece", max(pieces, default=-1) + 1)
+    tables = [
+        _lines(work.store, ref, None if piece < 0 else new_of[piece]["row"], low, high)
+        for piece, ref in zip(pieces, lines, strict=True)
+    ]
     documents = pa.concat_tables(tables).combine_chunks()
     at = documents["at"].to_numpy()
     long_lines, line_keys = _lists(documents["long_lines"]), _lists(documents["line_keys"])
@@ -101,13 +105,10 @@ def count_templates(
     return {"template_lines": len(found)}
 
 
-def _lines(store: Store, ref: Ref, piece: int, new: pa.Table, low: int, high: int) -> pa.Table:
-    """The line index of a piece's new records of these sites; `new` are those of all pieces, sorted."""
+def _lines(store: Store, ref: Ref, new: pa.ChunkedArray | None, low: int, high: int) -> pa.Table:
+    """The line index of a piece's records of these sites: of those in `new` rows, or all."""
     found = read_range(store, ref, low, high, _LINES)
-    if piece < 0:
-        return found
-    start, end = np.searchsorted(new["piece"].to_numpy(), [piece, piece + 1]).tolist()
-    return found.filter(pc.is_in(found["row"], new["row"].slice(start, end - start).combine_chunks()))
+    return found if new is None else found.filter(pc.is_in(found["row"], new.combine_chunks()))
 
 
 def _lists(column: pa.ChunkedArray) -> Lists:

@@ -118,14 +118,15 @@ def check_references(
     table = pa.concat_tables([_CLAIMS.empty_table(), *[read_table(store, ref) for ref in claims]])
     ids = table["id"].combine_chunks()
     # Halves of ids take a sixth of the memory; whole ones are looked at where halves are equal.
-    if len(distinct(at_of(ids))) < len(ids) and pc.count_distinct(ids).as_py() < len(ids):
+    at = at_of(ids)
+    if len(distinct(at)) < len(ids) and pc.count_distinct(ids).as_py() < len(ids):
         twice = next(document for document, count in Counter(ids.to_pylist()).items() if count > 1)
         raise RefusedError(f"id {twice} is there twice")
     changed = read_table(store, changes, CHANGES.names)
     now = dict(zip(changed["id"].to_pylist(), changed["reject_reason"].to_pylist(), strict=True))
     is_fresh = table["is_fresh"].combine_chunks()
     fresh = ids.filter(is_fresh)
-    there = rows_at(store, rows, at_of(fresh))["id"]
+    there = rows_at(store, rows, at[is_fresh.to_numpy(zero_copy_only=False)])["id"]
     if len(there := there.filter(pc.is_in(there, fresh))):
         raise RefusedError(f"id {there[0]} is there twice")
     is_claim = pc.starts_with(pc.fill_null(table["reject_reason"], ""), "duplicate.")

@@ -80,12 +80,17 @@ def shingles_of(documents: Sequence[U32]) -> list[U32]:
     cuts = np.flatnonzero(np.diff(np.cumsum(lengths) // BATCH_TOKENS)) + 1
     found: list[U32] = []
     for start, end in pairwise([0, *cuts.tolist(), len(documents)]):
-        offsets = np.zeros(end - start + 1, np.int64)
-        np.cumsum(lengths[start:end], out=offsets[1:])
-        batch = shingles(Tokens(np.concatenate([*documents[start:end], np.zeros(0, np.uint32)]), offsets))
+        batch = shingles(_joined(documents[start:end]))
         values = batch.hashes.astype(np.uint32)
         found += [values[first:last] for first, last in pairwise(batch.offsets.tolist())]
     return found
+
+
+def _joined(documents: Sequence[U32]) -> Tokens:
+    """The tokens of each document as those of a batch."""
+    offsets = np.zeros(len(documents) + 1, np.int64)
+    np.cumsum([len(document) for document in documents], out=offsets[1:])
+    return Tokens(np.concatenate([*documents, np.zeros(0, np.uint32)]), offsets)
 
 
 def sketches(of: Shingles) -> U32:
@@ -125,9 +130,7 @@ def digests(shingle: Shingles, sketch: U32) -> pa.Array:
 
 def digests_of(documents: Sequence[U32]) -> pa.Array:
     """`digests` of documents' tokens."""
-    offsets = np.zeros(len(documents) + 1, np.int64)
-    np.cumsum([len(document) for document in documents], out=offsets[1:])
-    found = shingles(Tokens(np.concatenate([*documents, np.zeros(0, np.uint32)]), offsets))
+    found = shingles(_joined(documents))
     return digests(found, sketches(found))
 
 
